@@ -1,0 +1,18 @@
+"""The one error type of the package that is meant for the person at the keyboard."""
+
+
+class SfscError(Exception):
+    """Something the user can mend.
+
+    Args:
+        message: what was wrong, where, and what was expected instead.
+        remedy: the command or setting that mends it.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
