@@ -1,0 +1,76 @@
+"""How far a mean over queries can be trusted: intervals by resampling whole identities.
+
+Queries of one identity resemble each other, so resampling single queries would promise too much. The cluster
+bootstrap (Davison and Hinkley, Bootstrap Methods and their Application, section 3.8) draws identities instead.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfsc_deploy.errors import SfscError
+
+_TAILS = (0.025, 0.975)
+_SAMPLES_AT_ONCE = 128  # keeps the memory at 128 counts per identity
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+def paired_bootstrap(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    cluster: NDArray[np.int64],
+    *,
+    samples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """95 % interval of mean(a) - mean(b), for two measurements of the same queries.
+
+    Args:
+        a: float64 [Q], such as the average precision of each query; NaN where it has none.
+        b: float64 [Q], of the same queries in the same order; a query that is NaN in either is left out.
+        cluster: int64 [Q], the identity of each query.
+        samples: how often the identities are drawn anew.
+        seed: of the draws; the same seed gives the same interval.
+
+    Raises:
+        SfscError: the lengths differ, or fewer than two identities are left.
+    """
+    if a.shape != b.shape:
+        raise SfscError(f"Paired measurements need one length: these have {a.shape} and {b.shape}.")
+    return bootstrap(a - b, cluster, samples=samples, seed=seed)
+
+
+def bootstrap(a: NDArray[np.float64], cluster: NDArray[np.int64], *, samples: int = 2000, seed: int = 0) -> Interval:
+    """95 % percentile interval of mean(a); arguments and errors are those of `paired_bootstrap`."""
+    if a.shape != cluster.shape:
+        raise SfscError(f"Each query needs one identity: {a.shape} queries have {cluster.shape}.")
+    counted = ~np.isnan(a)
+    _, member = np.unique(cluster[counted], return_inverse=True)
+    size = np.bincount(member).astype(np.float64)
+    total = np.bincount(member, weights=a[counted])
+    if size.size < 2:
+        raise SfscError(f"An interval needs queries of at least 2 identities, not {size.size}.")
+    low, high = np.quantile(_resampled_means(total, size, samples, seed), _TAILS)
+    return Interval(float(low), float(high))
+
+
+def _resampled_means(
+    total: NDArray[np.float64], size: NDArray[np.float64], samples: int, seed: int
+) -> NDArray[np.float64]:
+    """Means of `samples` draws of C clusters with replacement, from each cluster's sum and size [C]."""
+    generator = np.random.default_rng(seed)
+    evenly = np.full(size.size, 1 / size.size)
+    means = []
+    for start in range(0, samples, _SAMPLES_AT_ONCE):
+        draws = min(_SAMPLES_AT_ONCE, samples - start)
+        times = generator.multinomial(size.size, evenly, size=draws).astype(np.float64)
+        means.append((times @ total) / (times @ size))
+    return np.concatenate(means)
