@@ -1,0 +1,75 @@
+"""The state of an unfinished run, enough to go on and end at the same weights."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer.errors import TrainerError
+from trainer.recipe import Recipe
+
+
+def save(path: Path, *, recipe: Recipe, images: str, step: int, state: dict[str, Any]) -> None:
+    """Writes a checkpoint beside ``path`` and renames it, so that ``path`` is always a whole one.
+
+    Args:
+        path: where to.
+        recipe: of the run.
+        images: a digest of the training images.
+        step: number of steps done.
+        state: what ``Training.state`` gives.
+    """
+    beside = path.with_name(f".{path.name}.partial")
+    content = {"recipe": recipe.model_dump_json(), "images": images, "step": step, "state": state}
+    try:
+        torch.save(content, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load(path: Path, *, recipe: Recipe, images: str) -> tuple[int, dict[str, Any]]:
+    """Reads a checkpoint of exactly this recipe and these images.
+
+    Returns:
+        The number of steps done, and the state.
+
+    Raises:
+        TrainerError: not a checkpoint, or one of another recipe or of other images; the difference is named.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        saved, saved_images = Recipe.model_validate_json(content["recipe"]), content["images"]
+        step, state = int(content["step"]), dict(content["state"])
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainerError(f"{path} can't be read as a checkpoint: {reason}.", "Start anew without --resume.") from None
+    _refuse_another(path, saved, recipe)
+    if saved_images != images:
+        raise TrainerError(
+            f"{path} was written while training on other images.",
+            "Resume with the same --data, or start anew.",
+        )
+    return step, state
+
+
+def _refuse_another(path: Path, saved: Recipe, recipe: Recipe) -> None:
+    differing = [
+        f"{name} (checkpoint {getattr(saved, name)}, now {getattr(recipe, name)})"
+        for name in Recipe.model_fields
+        if getattr(saved, name) != getattr(recipe, name)
+    ]
+    if differing:
+        raise TrainerError(
+            f"{path} belongs to another recipe; they differ in {'; '.join(differing)}.",
+            "Resume without these settings, or start anew with another --out.",
+        )

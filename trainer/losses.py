@@ -1,0 +1,74 @@
+"""Losses on the cosines of one width's embeddings to the shared prototypes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Evidence(NamedTuple):
+    """What cosines say as evidence (subjective logic; evidential deep learning, arXiv 1806.01768)."""
+
+    alpha: Tensor
+    """Dirichlet parameters ``[N, K]``, all at least 1."""
+    strength: Tensor
+    """S, the sum of alpha over the identities: ``[N]``."""
+
+    @property
+    def uncertainty(self) -> Tensor:
+        """The uncertainty u = K / S, in (0, 1]: ``[N]``."""
+        return self.alpha.shape[1] / self.strength
+
+
+def softmax_loss(cosines: Tensor, identity: Tensor, scale: float) -> Tensor:
+    """Cross-entropy of scaled cosines (normalised softmax, arXiv 1704.06369): the mean over the batch.
+
+    Args:
+        cosines: ``[N, K]`` float32.
+        identity: ``[N]`` int64.
+        scale: by how much cosines are multiplied to become logits.
+    """
+    return F.cross_entropy(scale * cosines, identity)
+
+
+def evidence(cosines: Tensor, scale: float) -> Evidence:
+    """Evidence e = exp(scale x cosine) and alpha = e + 1.
+
+    The exponential is chosen over the usual softplus because evidence that is linear in the logits can't
+    outgrow many identities, so that the uncertainty would never fall.
+    """
+    alpha = torch.exp(scale * cosines.float()) + 1
+    return Evidence(alpha, alpha.sum(1))
+
+
+def expected_cross_entropy(given: Evidence, identity: Tensor) -> Tensor:
+    """Expected cross-entropy under the Dirichlet, digamma(S) - digamma(alpha_y) (arXiv 1806.01768, eq. 4).
+
+    Args:
+        given: evidence of N images.
+        identity: ``[N]`` int64.
+
+    Returns:
+        The mean over the batch, a scalar.
+    """
+    alpha_y = given.alpha.gather(1, identity[:, None]).squeeze(1)
+    return (torch.digamma(given.strength) - torch.digamma(alpha_y)).mean()
+
+
+def misleading_evidence(given: Evidence, identity: Tensor) -> Tensor:
+    """KL divergence of the evidence for wrong identities from the uniform Dirichlet (arXiv 1806.01768, sec. 4).
+
+    Args:
+        given: evidence of N images.
+        identity: ``[N]`` int64.
+
+    Returns:
+        The mean over the batch, a scalar; 0 where all evidence is for the right identity.
+    """
+    alpha = given.alpha.scatter(1, identity[:, None], 1.0)
+    strength = alpha.sum(1)
+    count = torch.tensor(float(alpha.shape[1]), device=alpha.device)
+    normaliser = torch.lgamma(strength) - torch.lgamma(count) - torch.lgamma(alpha).sum(1)
+    expectation = ((alpha - 1) * (torch.digamma(alpha) - torch.digamma(strength)[:, None])).sum(1)
+    return (normaliser + expectation).mean()

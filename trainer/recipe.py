@@ -1,0 +1,119 @@
+"""Everything that decides a training run, validated; a recipe and a data set always give the same supernet."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from trainer.errors import TrainerError
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augmentation(_Section):
+    """How training images are varied; every share is the probability for one image."""
+
+    flip: Share = 0.5
+    padding: Annotated[int, Field(ge=0)] = 4
+    """Pixels added on each side before a random crop back to the image size."""
+    colour_jitter: Share = 0.5
+    erasing: Share = 0.3
+
+
+class Compatibility(_Section):
+    """The two halves of SFSC: how a narrow model's loss is weighed (magnitude), how gradients are reconciled."""
+
+    loss: Literal["uncertainty", "plain"] = "uncertainty"
+    """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the softmax of the widest model."""
+    evidence_scale: Annotated[float, Field(gt=0, le=30)] = 12.0
+    """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
+    kl_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
+    priority: Literal["equal", "uncertainty"] = "equal"
+    """``uncertainty``: a narrow model's loss is weighed by its uncertainty relative to the mean of all."""
+    conflict: Literal["none", "zero-padded", "shared"] = "shared"
+    """Over which parameters conflicting gradients are projected: see ``trainer.conflict``."""
+    granularity: Literal["tensor", "network"] = "tensor"
+    """Whether conflicts are looked for in every tensor or over the whole network at once."""
+
+
+class Recipe(_Section):
+    """A training recipe; the defaults are made for small images on a small CPU."""
+
+    arch: str = "resnet-mini"
+    widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    embedding_dim: Annotated[int, Field(ge=2)] = 128
+    image_size: tuple[Positive, Positive] = (48, 48)
+    """Height and width in pixels."""
+    epochs: Positive = 30
+    batch_size: Positive = 64
+    images_per_identity: Annotated[int, Field(ge=2)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    softmax_scale: Annotated[float, Field(gt=0)] = 16.0
+    """Scale of the cosines in the widest model's softmax."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: str = "auto"
+    amp: Literal["off", "bfloat16"] = "off"
+    """Mixed precision of the forward pass; on CUDA devices only."""
+    augmentation: Augmentation = Augmentation()
+    compatibility: Compatibility = Compatibility()
+
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _square(cls, value: object) -> object:
+        return (value, value) if isinstance(value, int) else value
+
+    @field_validator("widths", mode="after")
+    @classmethod
+    def _ascending(cls, widths: tuple[float, ...]) -> tuple[float, ...]:
+        if not widths or any(not 0 < width <= 1 for width in widths):
+            raise ValueError("widths are shares of the channels: each above 0 and at most 1")
+        if len(set(widths)) < len(widths):
+            raise ValueError("a width appears twice")
+        if max(widths) != 1:
+            raise ValueError("the widest must be 1.0: it is the supernet itself")
+        return tuple(sorted(widths))
+
+    @model_validator(mode="after")
+    def _whole_identities(self) -> "Recipe":
+        if self.batch_size % self.images_per_identity or self.batch_size < 2 * self.images_per_identity:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple, at least twice, of images_per_identity "
+                f"{self.images_per_identity}"
+            )
+        return self
+
+    @property
+    def identities_per_batch(self) -> int:
+        """P of the P x K images of a batch."""
+        return self.batch_size // self.images_per_identity
+
+
+def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
+    """Validates settings.
+
+    Args:
+        settings: as read from TOML or the command line.
+        source: where they come from, for the error.
+
+    Raises:
+        TrainerError: names each wrong key and what it expects.
+    """
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise TrainerError(
+            f"The recipe from {source} is not valid: {wrong}.",
+            f"Known settings: {', '.join(Recipe.model_fields)}.",
+        ) from None

@@ -1,0 +1,120 @@
+"""The supernet: one embedding network that holds every sub-model, and the classifier that all of them share."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainer.errors import TrainerError
+from trainer.resnet import ResNet, resnet18, resnet_mini
+from trainer.slimmable import Region, Slimmable, SlimmableLinear, SwitchableNorm, channels
+
+ARCHITECTURES: Final[dict[str, Callable[[Sequence[float]], ResNet]]] = {
+    "resnet-mini": resnet_mini,
+    "resnet18": resnet18,
+}
+
+
+class EmbeddingNet(nn.Module):
+    """Backbone, head and the norm of the embedding: ``[N, 3, H, W]`` to ``[N, D]``, not yet L2-normalised."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.norm = norm
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``[N, 3, H, W]`` float32, normalised, to ``[N, D]``."""
+        embedding: Tensor = self.norm(self.head(self.backbone(images)))
+        return embedding
+
+
+class CosineClassifier(nn.Module):
+    """Cosines between embeddings and one prototype an identity.
+
+    All widths share it: that they are drawn to the same prototypes is what makes their spaces agree.
+    """
+
+    def __init__(self, dim: int, identities: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(identities, dim) / dim**0.5)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``[N, D]``, of any norm, to cosines ``[N, identities]`` in float32."""
+        return F.linear(F.normalize(embedding.float()), F.normalize(self.weight))
+
+
+class Supernet(nn.Module):
+    """A slimmable embedding network together with its shared classifier.
+
+    Args:
+        arch: a key of ``ARCHITECTURES``.
+        widths: width multipliers, ascending, the last one 1.
+        dim: D, the dimension of the embedding at every width.
+        identities: number of identities of the training set.
+
+    Raises:
+        TrainerError: unknown architecture, or widths that leave a layer without channels or two widths with
+            the same ones.
+    """
+
+    def __init__(self, arch: str, widths: Sequence[float], dim: int, identities: int) -> None:
+        super().__init__()
+        if arch not in ARCHITECTURES:
+            raise TrainerError(f"There is no architecture {arch!r}.", f"Choose one of: {', '.join(ARCHITECTURES)}.")
+        self.widths = tuple(widths)
+        self.dim = dim
+        backbone = ARCHITECTURES[arch](self.widths)
+        self.net = EmbeddingNet(
+            backbone,
+            SlimmableLinear(backbone.features, dim),
+            SwitchableNorm(nn.BatchNorm1d, dim, self.widths, slim=False),
+        )
+        self.classifier = CosineClassifier(dim, identities)
+        self._refuse_degenerate_widths()
+
+    def forward(self, images: Tensor, width: float) -> Tensor:
+        """Embeds with the sub-model of a width.
+
+        Args:
+            images: ``[N, 3, H, W]`` float32, normalised.
+            width: one of ``widths``.
+
+        Returns:
+            ``[N, D]``, not L2-normalised.
+        """
+        for layer in self._layers().values():
+            layer.width = width
+        embedding: Tensor = self.net(images)
+        return embedding
+
+    def owned(self, width: float) -> dict[str, Region]:
+        """The leading region of every shared parameter that a width computes with, by the parameter's full name.
+
+        An empty region stands for a parameter that is shared as a whole.
+        """
+        regions: dict[str, Region] = {"classifier.weight": ()}
+        for name, layer in self._layers().items():
+            regions.update({f"{name}.{parameter}": region for parameter, region in layer.owned(width).items()})
+        return regions
+
+    def _layers(self) -> dict[str, Slimmable]:
+        return {name: module for name, module in self.named_modules() if isinstance(module, Slimmable)}
+
+    def _refuse_degenerate_widths(self) -> None:
+        for name, layer in self._layers().items():
+            full = layer.slimmed_channels()
+            counts = [] if full is None else [channels(full, width) for width in self.widths]
+            if 0 in counts or len(set(counts)) < len(counts):
+                raise TrainerError(
+                    f"Widths {_listed(self.widths)} leave layer {name} with {_listed(counts)} of {full} channels; "
+                    "every width needs at least one channel, and more than the width before it.",
+                    "Set widths that lie further apart (--widths).",
+                )
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
