@@ -1,1 +1,15 @@
-"""."""
+"""The command line: one file per command, all of them thin. Only here are `rich` and `typer` known."""
+
+
+def main() -> None:
+    """Run `sfsc-deploy` and leave with its exit status."""
+    from sfsc_deploy.cli.failures import crashed, told
+    from sfsc_deploy.cli.intruders import refuse_intruders
+
+    try:
+        with told():
+            refuse_intruders()
+            from sfsc_deploy.cli.app import app
+        app(prog_name="sfsc-deploy")
+    except Exception:
+        crashed()

@@ -1,0 +1,1 @@
+"""What a machine is, and what of the product it can build and run."""

@@ -1,0 +1,124 @@
+"""What the user can mend is told in a paragraph, with the remedy and without a traceback."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from exporters.errors import ExportError
+from profiles.errors import ProfileError
+from sfsc_deploy.cli import main
+from sfsc_deploy.cli.failures import BROKEN_PIPE, DEFECT, INTERRUPTED, WRONG_USE, explain, told
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.extras import EXTRA_OF, install_command
+from trainer.errors import TrainerError
+
+
+def told_of(error: BaseException) -> int:
+    """The exit status after an error."""
+    with pytest.raises(SystemExit) as left, told():
+        raise error
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@pytest.mark.parametrize("kind", [SfscError, TrainerError, ExportError, ProfileError])
+def test_own_errors_are_told_with_their_remedy(
+    kind: type[SfscError | TrainerError | ExportError | ProfileError], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told_of(kind("No images in /somewhere.", "Name another folder.")) == WRONG_USE
+    assert capsys.readouterr().err == "No images in /somewhere.\n→ Name another folder.\n"
+
+
+def test_an_error_without_remedy_shows_no_arrow(capsys: pytest.CaptureFixture[str]) -> None:
+    told_of(SfscError("Nothing to be done."))
+    assert capsys.readouterr().err == "Nothing to be done.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "Free some space"), (errno.EACCES, "choose another place"), (errno.EROFS, "read-only")],
+)
+def test_errors_of_the_system_name_the_file(number: int, remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told_of(OSError(number, "It went wrong", "/some/file")) == WRONG_USE
+    shown = capsys.readouterr().err
+    assert shown.startswith("It went wrong: /some/file\n→ ")
+    assert remedy in shown
+
+
+@pytest.mark.parametrize("module", EXTRA_OF)
+def test_a_missing_module_names_its_extra(module: str) -> None:
+    failure = explain(ModuleNotFoundError(f"No module named {module!r}", name=f"{module}.part"))
+    assert failure is not None
+    assert failure.remedy == install_command(EXTRA_OF[module])
+
+
+def test_a_missing_module_of_nobody_is_a_defect() -> None:
+    assert explain(ModuleNotFoundError("No module named 'nobody'", name="nobody")) is None
+
+
+def test_an_interruption_is_told_shortly(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told_of(KeyboardInterrupt()) == INTERRUPTED
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_debugging_shows_the_traceback_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SFSC_DEBUG", "1")
+    assert told_of(SfscError("Wrong.", "Mend it.")) == WRONG_USE
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert shown.endswith("Wrong.\n→ Mend it.\n")
+
+
+def test_a_defect_passes_through() -> None:
+    with pytest.raises(ZeroDivisionError), told():
+        raise ZeroDivisionError
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("sfsc_deploy.cli.intruders.refuse_intruders", fail)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == DEFECT
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError" in shown
+    assert "please report it" in shown
+
+
+def test_wrong_use_exits_with_2_and_no_traceback() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "sfsc_deploy", "doctor", "--no-such-option"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == WRONG_USE
+    assert "No such option" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    program = (
+        "import sys\n"
+        "from sfsc_deploy.cli import main
+from sfsc_deploy.cli.failures import told\n"
+        "with told():\n"
+        "    sys.stdin.read()\n"  # until the reader of our output has closed it
+        "    print('x' * 100_000, flush=True)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    with child.stdin, child.stdout, child.stderr:
+        child.stdout.close()
+        child.stdin.close()
+        assert child.wait(timeout=60) == BROKEN_PIPE
+        assert child.stderr.read() == b""

@@ -1,0 +1,81 @@
+"""`--help` answers at once, and on a machine that has none of the extras."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from sfsc_deploy.extras import EXTRA_OF
+
+HEAVY = (
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "coremltools",
+    "tensorrt",
+    "matplotlib",
+    "faiss",
+    "kornia",
+    "numpy",
+    "pydantic",
+)
+SECONDS_TO_HELP = 0.3
+
+HELP_OF_ALL = """
+    import contextlib, io, sys
+    sys.modules.update({blocked})
+    import typer
+    from sfsc_deploy.cli.app import app
+
+    def helps(command, path):
+        assert (command.help or "").strip(), path
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            command.main(["--help"], prog_name=" ".join(path), standalone_mode=False)
+        assert "Usage" in shown.getvalue(), path
+        for name, child in getattr(command, "commands", {{}}).items():
+            helps(child, [*path, name])
+
+    helps(typer.main.get_command(app), ["sfsc-deploy"])
+    print(*sorted(name for name, module in sys.modules.items() if module is not None))
+"""
+
+
+def run_python(program: str) -> set[str]:
+    """The words that a program prints last, run in an interpreter of its own."""
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return set(answer.stdout.split())
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    imported = run_python(HELP_OF_ALL.format(blocked={}))
+    assert "sfsc_deploy.cli.app" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+def test_the_test_above_can_fail() -> None:
+    imported = run_python("import numpy\n" + textwrap.dedent(HELP_OF_ALL.format(blocked={})))
+    assert "numpy" in imported
+
+
+def test_help_of_every_command_works_without_any_extra() -> None:
+    blocked = dict.fromkeys(EXTRA_OF)
+    run_python(HELP_OF_ALL.format(blocked=blocked))
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs the processor time of a child process")
+def test_help_answers_at_once() -> None:
+    assert min(_seconds_of_help() for _ in range(3)) < SECONDS_TO_HELP
+
+
+def _seconds_of_help() -> float:
+    """Processor seconds, which the load of the machine leaves alone."""
+    child = subprocess.Popen([sys.executable, "-m", "sfsc_deploy", "--help"], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return usage.ru_utime + usage.ru_stime
