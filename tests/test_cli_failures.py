@@ -105,8 +105,7 @@ def test_wrong_use_exits_with_2_and_no_traceback() -> None:
 def test_a_reader_that_has_gone_is_no_error() -> None:
     program = (
         "import sys\n"
-        "from sfsc_deploy.cli import main
-from sfsc_deploy.cli.failures import told\n"
+        "from sfsc_deploy.cli.failures import told\n"
         "with told():\n"
         "    sys.stdin.read()\n"  # until the reader of our output has closed it
         "    print('x' * 100_000, flush=True)\n"
