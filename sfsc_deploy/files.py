@@ -111,13 +111,9 @@ def _remove(path: Path) -> None:
 def _reason(error: Exception, path: Path) -> SfscError | None:
     """The error for the person at the keyboard, or None where the error isn't about writing `path`."""
     if _is_full(error, path.parent):
-        return SfscError(
-            f"{path} couldn't be written: the disk is full.", "Free some space and run it again."
-        )
+        return SfscError(f"{path} couldn't be written: the disk is full.", "Free some space and run it again.")
     if isinstance(error, OSError) and _concerns(error, path):
-        return SfscError(
-            f"{path} couldn't be written: {error.strerror}.", "Choose another place to write to."
-        )
+        return SfscError(f"{path} couldn't be written: {error.strerror}.", "Choose another place to write to.")
     return None
 
 
@@ -125,9 +121,7 @@ def _is_full(error: Exception, folder: Path) -> bool:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return True
     # Libraries that write by themselves report a full disk in words of their own, so ask the disk.
-    return (
-        not isinstance(error, SfscError) and folder.is_dir() and shutil.disk_usage(folder).free < _FULL_BELOW
-    )
+    return not isinstance(error, SfscError) and folder.is_dir() and shutil.disk_usage(folder).free < _FULL_BELOW
 
 
 def _concerns(error: OSError, path: Path) -> bool:

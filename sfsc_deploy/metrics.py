@@ -29,7 +29,7 @@ JUNK = -1
 class Labels:
     """Whom each of N images shows, and which camera took it.
 
-    Args:
+    Attributes:
         identity: int64 [N], each `JUNK` or at least 0.
         camera: int64 [N], or None where the data set tells no cameras.
     """
@@ -44,17 +44,12 @@ class Labels:
     def __len__(self) -> int:
         return len(self.identity)
 
-    def without_junk(self) -> "tuple[NDArray[np.intp], Labels]":
-        """Indexes of the images that aren't junk, and their labels."""
-        kept = np.flatnonzero(self.identity != JUNK)
-        return kept, Labels(self.identity[kept], None if self.camera is None else self.camera[kept])
-
 
 @dataclass(frozen=True, eq=False)
 class Retrieval:
     """How well each of Q queries was answered.
 
-    Args:
+    Attributes:
         average_precision: float64 [Q], 0 to 1; NaN for a query without a match in the gallery: it isn't counted.
         first_match: int64 [Q], rank of the best match, counted from 1; 0 for a query without one.
     """
@@ -117,11 +112,12 @@ def retrieve(
     """
     _check_lengths(query, query_labels, "query")
     _check_lengths(gallery, gallery_labels, "gallery")
-    kept, gallery_labels = gallery_labels.without_junk()
     owned = _images_by_identity(gallery_labels)
+    junk = owned.pop(JUNK, _NONE)
     average_precision = np.full(len(query), np.nan)
     first_match = np.zeros(len(query), dtype=np.int64)
-    for start, scores in score_blocks(query, gallery[kept], block):
+    for start, scores in score_blocks(query, gallery, block):
+        scores[:, junk] = -np.inf
         for row, row_scores in enumerate(scores, start):
             own = owned.get(int(query_labels.identity[row]), _NONE)
             match = own[_other_camera(query_labels, row, gallery_labels, own)]
