@@ -1,0 +1,93 @@
+"""What people would rather look at: curves and matrices, drawn with matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfsc_deploy.evaluation import Evaluation
+from sfsc_deploy.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK = "#333333"
+
+
+def draw_training(file: Path, steps: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> None:
+    """Draws losses, uncertainty and the cross-test matrix of a run.
+
+    Args:
+        file: PNG to write.
+        steps: the lines of ``metrics.jsonl``: ``step``, ``loss`` and ``uncertainty`` of each width, ``conflicting``.
+        evaluation: the final one.
+    """
+    figure = _figure(15, 4.2)
+    losses, uncertainties, matrix = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
+    for row, name in enumerate(evaluation.names):
+        _curve(losses, steps, [step["loss"][row] for step in steps], f"x {name}")
+        _curve(uncertainties, steps, [step["uncertainty"][row] for step in steps], f"x {name}")
+    _curve(uncertainties, steps, [step["conflicting"] for step in steps], "conflicting pairs", colour="#999999")
+    _label(losses, "Loss of each width", "step")
+    _label(uncertainties, "Uncertainty u = K / S", "step")
+    uncertainties.set_yscale("log")
+    _matrix(matrix, evaluation)
+    _write(figure, file)
+
+
+def draw_matrix(file: Path, evaluation: Evaluation) -> None:
+    """Draws a cross-test matrix: queries down, gallery across, mAP and rank-1 in each cell."""
+    size = len(evaluation.names)
+    figure = _figure(2.6 + 1.1 * size, 1.8 + 0.9 * size)
+    _matrix(figure.subplots(), evaluation)
+    _write(figure, file)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def _curve(
+    axes: "Axes", steps: Sequence[Mapping[str, Any]], values: Sequence[float], label: str, colour: str | None = None
+) -> None:
+    axes.plot([step["step"] for step in steps], _smooth(values), label=label, linewidth=1.4, color=colour)
+
+
+def _smooth(values: Sequence[float], weight: float = 0.95) -> list[float]:
+    """Exponential moving average without the bias of its start."""
+    smoothed, average, total = [], 0.0, 0.0
+    for value in values:
+        average = weight * average + (1 - weight) * value
+        total = weight * total + (1 - weight)
+        smoothed.append(average / total)
+    return smoothed
+
+
+def _label(axes: "Axes", title: str, below: str) -> None:
+    axes.set_title(title, color=_INK)
+    axes.set_xlabel(below)
+    axes.legend(frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _matrix(axes: "Axes", evaluation: Evaluation) -> None:
+    low, high = min(map(min, evaluation.map)), max(map(max, evaluation.map))
+    axes.imshow(evaluation.map, cmap="YlGnBu", vmin=low - 0.1, vmax=high + 0.1)
+    positions = range(len(evaluation.names))
+    for q in positions:
+        for g in positions:
+            text = f"{100 * evaluation.map[q][g]:.1f}\n{100 * evaluation.rank1[q][g]:.1f}"
+            dark = evaluation.map[q][g] > (low + high) / 2 + 0.05
+            axes.text(g, q, text, ha="center", va="center", fontsize=8, color="white" if dark else _INK)
+    axes.set_xticks(positions, evaluation.names, rotation=30 if len(evaluation.names) > 4 else 0)
+    axes.set_yticks(positions, evaluation.names)
+    axes.set_xlabel("gallery")
+    axes.set_ylabel("query")
+    axes.set_title(f"mAP over rank-1 in %, {evaluation.data}", color=_INK)
+
+
+def _write(figure: "Figure", file: Path) -> None:
+    with replacing(file) as beside:
+        figure.savefig(beside, format="png")

@@ -1,0 +1,220 @@
+"""The folder that a training run leaves: supernet, recipe, evaluation, probe."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sfsc_deploy.artifact import space_id
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import replacing
+from sfsc_deploy.parsing import first_problem
+from trainer.recipe import Recipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from trainer.supernet import Supernet
+
+WEIGHTS = "supernet.safetensors"
+RECIPE = "recipe.toml"
+EVALUATION = "evaluation.json"
+METRICS = "metrics.jsonl"
+PICTURE = "training.png"
+PROBE = "probe.safetensors"
+CHECKPOINT = "checkpoint.pt"
+LATEST = "latest"
+
+
+class RunFacts(BaseModel):
+    """What a run resolved beyond its recipe: the ``[run]`` table of ``recipe.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    """Name of the data set."""
+    root: str | None = None
+    """Folder of the data set; None for the embedded one."""
+    identities: int
+    """Number of training identities: the size of the shared classifier."""
+    preprocessing: Preprocessing
+    space: str | None = None
+    """Id of the embedding space; None until training has finished."""
+    tools: dict[str, str]
+    """Versions of what trained it."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A training run on disk."""
+
+    path: Path
+    recipe: Recipe
+    facts: RunFacts
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Reads the recipe of a run, finished or not.
+
+        Raises:
+            SfscError: not a run folder, or a recipe that isn't valid.
+        """
+        file = path / RECIPE
+        try:
+            settings = tomllib.loads(file.read_text(encoding="utf-8"))
+            facts = RunFacts.model_validate(settings.pop("run", None))
+            return cls(path, Recipe.model_validate(settings), facts)
+        except FileNotFoundError:
+            raise SfscError(f"{path} is not a run folder: it has no {RECIPE}.", "Give the folder of a run.") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SfscError(f"{file} can't be read: {error}.", "Restore it, or train anew.") from None
+        except ValidationError as error:
+            raise SfscError(f"{file} is not valid: {first_problem(error)}.", "Restore it, or train anew.") from None
+
+    @classmethod
+    def latest(cls, root: Path = Path("runs")) -> "RunFolder":
+        """The newest finished run under ``root``.
+
+        Raises:
+            SfscError: there is none.
+        """
+        if not (root / LATEST).is_dir():
+            raise SfscError(f"There is no finished run in {root}.", "Train one first (sfsc-deploy train), or name one.")
+        return cls.open((root / LATEST).resolve())
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The trained widths, ascending."""
+        return self.recipe.widths
+
+    @property
+    def dim(self) -> int:
+        """D of the embedding."""
+        return self.recipe.embedding_dim
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become the input of the supernet."""
+        return self.facts.preprocessing
+
+    @property
+    def space(self) -> str:
+        """Id of the embedding space.
+
+        Raises:
+            SfscError: the run hasn't finished.
+        """
+        if self.facts.space is None:
+            raise SfscError(
+                f"The run in {self.path} hasn't finished.", f"Go on with: sfsc-deploy train --resume {self.path}"
+            )
+        return self.facts.space
+
+    @property
+    def probe_path(self) -> Path:
+        """Where the run's probe lies."""
+        return self.path / PROBE
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """What ``evaluation.json`` holds: ``widths``, ``map[q][g]``, ``rank1[q][g]``, counts, data set.
+
+        Raises:
+            SfscError: absent or damaged.
+        """
+        file = self.path / EVALUATION
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise SfscError(f"{file} can't be read: {error}.", "Evaluate the run anew: sfsc-deploy eval.") from None
+
+    def width(self, wanted: float | None) -> float:
+        """A trained width: the wanted one, or the widest.
+
+        Raises:
+            SfscError: it was not trained.
+        """
+        if wanted is None:
+            return self.widths[-1]
+        if wanted not in self.widths:
+            trained = ", ".join(f"{width:g}" for width in self.widths)
+            raise SfscError(f"{self.path} has no width {wanted:g}.", f"It was trained with: {trained}.")
+        return wanted
+
+    def supernet(self) -> "Supernet":
+        """The trained supernet, on the CPU, in evaluation mode.
+
+        Raises:
+            SfscError: unfinished, or weights that are damaged or not those of the recipe.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from trainer.supernet import Supernet
+
+        expected, file = self.space, self.path / WEIGHTS
+        try:
+            weights = load_file(file)
+            supernet = Supernet(self.recipe.arch, self.widths, self.dim, self.facts.identities)
+            supernet.load_state_dict(weights)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise SfscError(
+                f"{file} can't be read as the run's supernet: {reason}.", "Restore it, or train anew."
+            ) from None
+        arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+        if space_id(arrays, self.dim, self.preprocessing) != expected:
+            raise SfscError(f"{file} doesn't hold the weights that {RECIPE} speaks of.", "Restore it, or train anew.")
+        return supernet.eval()
+
+
+def parse(subject: str) -> tuple[Path, float | None]:
+    """Splits ``run@0.5`` into folder and width; without a width the latter is None.
+
+    Raises:
+        SfscError: what follows the @ is not a number.
+    """
+    folder, at, width = subject.rpartition("@")
+    if not at or Path(subject).exists():
+        return Path(subject), None
+    try:
+        return Path(folder), float(width)
+    except ValueError:
+        raise SfscError(f"{subject}: {width!r} is not a width.", "Write run@0.5, for instance.") from None
+
+
+def write_recipe(folder: Path, recipe: Recipe, facts: RunFacts) -> None:
+    """Writes ``recipe.toml``; its settings can be given to ``train --recipe`` as they are."""
+    import tomli_w
+
+    content = recipe.model_dump(mode="json") | {"run": facts.model_dump(mode="json", exclude_none=True)}
+    with replacing(folder / RECIPE) as beside:
+        beside.write_text(tomli_w.dumps(content), encoding="utf-8")
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file, whole or not at all."""
+    with replacing(file) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def point_latest_at(folder: Path) -> None:
+    """Lets ``latest`` beside a finished run point at it."""
+    link = folder.parent / LATEST
+    beside = folder.parent / f".{LATEST}.{os.getpid()}"
+    beside.symlink_to(folder.name, target_is_directory=True)
+    beside.replace(link)

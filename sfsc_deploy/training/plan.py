@@ -1,0 +1,113 @@
+"""From a request to a recipe, a data set and a folder: everything that can be wrong is found before training."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.data.layouts import open_dataset
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.run_folder import CHECKPOINT, RECIPE, RunFolder
+from sfsc_deploy.training.request import TrainRequest
+from trainer.recipe import Recipe, parse_recipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A run that is ready to start."""
+
+    folder: Path
+    recipe: Recipe
+    data: DataSet
+    preprocessing: Preprocessing
+    checkpoint: Path | None
+    """Where to go on from; None for a new run."""
+
+
+def prepare(request: TrainRequest) -> Prepared:
+    """Resolves a request.
+
+    Raises:
+        SfscError: images, folder or recipe file that can't be used.
+        TrainerError: a recipe that isn't valid.
+    """
+    return _resumed(request, request.resume) if request.resume else _new(request)
+
+
+def _new(request: TrainRequest) -> Prepared:
+    recipe = _recipe(request)
+    if request.out:
+        _refuse_occupied(request.out)
+    data = open_dataset(request.data, skip_unreadable=request.skip_unreadable)
+    folder = request.out or _next_free(data.name)
+    return Prepared(folder, recipe, data, _preprocessing(recipe), None)
+
+
+def _resumed(request: TrainRequest, folder: Path) -> Prepared:
+    run = RunFolder.open(folder)
+    checkpoint = folder / CHECKPOINT
+    if run.facts.space is not None:
+        raise SfscError(
+            f"The run in {folder} has finished: there is nothing to resume.", "Train anew with another --out."
+        )
+    if not checkpoint.exists():
+        raise SfscError(
+            f"{folder} has no {CHECKPOINT}: it was stopped before its first epoch ended.",
+            "Train anew with another --out.",
+        )
+    asked = dict(request.overrides) | (_read_settings(request.recipe) if request.recipe else {})
+    recipe = parse_recipe(run.recipe.model_dump() | asked, "the command line")
+    root = request.data or (Path(run.facts.root) if run.facts.root else None)
+    data = open_dataset(root, skip_unreadable=request.skip_unreadable)
+    return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint)
+
+
+def _recipe(request: TrainRequest) -> Recipe:
+    settings = _read_settings(request.recipe) if request.recipe else {}
+    return parse_recipe(settings | dict(request.overrides), str(request.recipe or "the command line"))
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SfscError(f"The recipe {file} can't be read: {error.strerror}.", "Check the path of --recipe.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SfscError(f"The recipe {file} is not TOML: {error}.", "Mend the file.") from None
+    # What a finished run resolved beyond its recipe stands in a table of its own; so its file can be given again.
+    settings.pop("run", None)
+    return settings
+
+
+def _preprocessing(recipe: Recipe) -> Preprocessing:
+    height, width = recipe.image_size
+    return Preprocessing(height=height, width=width)
+
+
+def _refuse_occupied(folder: Path) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if (folder / RECIPE).exists():
+        raise SfscError(
+            f"{folder} holds another run.",
+            f"Choose another --out, remove the folder, or go on with it: sfsc-deploy train --resume {folder}",
+        )
+    raise SfscError(f"{folder} is not empty.", "Choose another --out.")
+
+
+def _next_free(name: str) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+    number = 1
+    while (RUNS / f"{stem}-{number}").exists():
+        number += 1
+    return RUNS / f"{stem}-{number}"

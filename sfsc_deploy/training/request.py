@@ -1,0 +1,79 @@
+"""What a training run is asked for, and whom it tells how it goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sfsc_deploy.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """A training run as the user asks for it."""
+
+    data: Path | None = None
+    """Folder or manifest; None: the embedded data set."""
+    recipe: Path | None = None
+    """TOML file with settings of ``trainer.recipe.Recipe``; None: its defaults."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Single settings that go before those of the file."""
+    out: Path | None = None
+    """The run folder; None: the next free number under ``runs/``."""
+    resume: Path | None = None
+    """An interrupted run folder to go on with."""
+    skip_unreadable: bool = False
+    evaluate_every: int = 0
+    """Measure the cross-test matrix every so many epochs; 0: at the end alone."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained."""
+
+    folder: Path
+    data: str
+    images: int
+    identities: int
+    arch: str
+    widths: tuple[float, ...]
+    parameters: int
+    """Of the whole supernet."""
+    device: str
+    epochs: int
+    steps: int
+    """Of the whole run."""
+    steps_done: int
+    """More than 0 where a run is resumed."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after a step."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: tuple[float, ...]
+    """Of each width, ascending."""
+    uncertainty: tuple[float, ...]
+    """Mean u of each width."""
+    conflicting: float
+    """Share of pairs of gradients, over all tensors, with a negative inner product."""
+    images_per_second: float
+    seconds_left: float
+
+
+class Listener(Protocol):
+    """Hears how a run goes."""
+
+    def started(self, plan: Plan) -> None:
+        """The run is about to take its first step."""
+
+    def stepped(self, progress: Progress) -> None:
+        """A step is done."""
+
+    def evaluated(self, epoch: int, evaluation: "Evaluation") -> None:
+        """The cross-test matrix was measured after an epoch."""

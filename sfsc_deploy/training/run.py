@@ -1,0 +1,186 @@
+"""Trains a prepared run and finishes its folder."""
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+from sfsc_deploy import __version__
+from sfsc_deploy.artifact import space_id
+from sfsc_deploy.evaluation import Embed, Evaluation, HeldOut, cross_test
+from sfsc_deploy.files import replacing
+from sfsc_deploy.pictures import draw_training
+from sfsc_deploy.probe import build
+from sfsc_deploy.run_folder import (
+    CHECKPOINT,
+    EVALUATION,
+    METRICS,
+    PICTURE,
+    PROBE,
+    WEIGHTS,
+    RunFacts,
+    RunFolder,
+    point_latest_at,
+    write_json,
+    write_recipe,
+)
+from sfsc_deploy.runtime.torch_backend import SubmodelEmbedder
+from sfsc_deploy.training.interruption import Interrupted, Interruption, interruptible
+from sfsc_deploy.training.log import StepLog
+from sfsc_deploy.training.plan import Prepared, prepare
+from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
+from trainer.loop import LabelledImages, StepReport, Training
+
+
+def train(request: TrainRequest, listener: Listener) -> RunFolder:
+    """Trains a supernet and leaves a finished run folder.
+
+    Args:
+        request: what to train on, how, and where to.
+        listener: hears how it goes.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        Interrupted: the user stopped it; a checkpoint is left.
+        SfscError: images or a folder that can't be used; found before training starts.
+        TrainerError: a recipe or a checkpoint that can't be used.
+    """
+    return _Run(prepare(request), listener, request.evaluate_every).to_the_end()
+
+
+class _Run:
+    """One run on its way."""
+
+    def __init__(self, prepared: Prepared, listener: Listener, evaluate_every: int) -> None:
+        self._prepared = prepared
+        self._listener = listener
+        self._evaluate_every = evaluate_every
+        self._folder = prepared.folder
+        self._training = Training(prepared.recipe, _labelled(prepared))
+        if prepared.checkpoint:
+            self._training.resume(prepared.checkpoint)
+        self._held_out = HeldOut.of(prepared.data, prepared.preprocessing)
+        self._log = StepLog(self._folder / METRICS)
+        self._pace = _Pace(self._training)
+
+    def to_the_end(self) -> RunFolder:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_recipe(self._folder, self._prepared.recipe, self._facts(space=None))
+        self._listener.started(self._plan())
+        with interruptible() as interruption, self._log.writing_after(self._training.steps_done) as log:
+            self._pace.start()
+            self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
+        return self._finish()
+
+    def _stepped(self, report: StepReport, write: Callable[[StepReport], None], interruption: Interruption) -> None:
+        write(report)
+        self._listener.stepped(self._pace.progress(report))
+        if interruption.requested and report.step < self._training.steps:
+            self._training.save(self._folder / CHECKPOINT)
+            raise Interrupted(
+                f"Stopped after step {report.step} of {self._training.steps}; the checkpoint is in {self._folder}.",
+                f"Go on with: sfsc-deploy train --resume {self._folder}",
+            )
+
+    def _epoch_ended(self, epoch: int) -> None:
+        last = epoch == self._prepared.recipe.epochs
+        self._training.save(self._folder / CHECKPOINT)
+        if self._evaluate_every and epoch % self._evaluate_every == 0 and not last:
+            self._listener.evaluated(epoch, self._evaluate())
+
+    def _evaluate(self) -> Evaluation:
+        return cross_test({f"{width:g}": self._embed(width) for width in self._prepared.recipe.widths}, self._held_out)
+
+    def _embed(self, width: float) -> Embed:
+        submodel = SubmodelEmbedder(
+            self._training.supernet, width, self._prepared.preprocessing, device=str(self._training.device)
+        )
+        return submodel.embed
+
+    def _finish(self) -> RunFolder:
+        """Writes everything else; the recipe with the id of the space comes last and marks the run as finished."""
+        from safetensors.torch import save_file
+
+        evaluation = self._evaluate()
+        self._listener.evaluated(self._prepared.recipe.epochs, evaluation)
+        weights = {name: tensor.cpu().contiguous() for name, tensor in self._training.supernet.state_dict().items()}
+        with replacing(self._folder / WEIGHTS) as beside:
+            save_file(weights, beside)
+        arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+        space = space_id(arrays, self._prepared.recipe.embedding_dim, self._prepared.preprocessing)
+        self._write_probe(space)
+        write_json(self._folder / EVALUATION, {"widths": list(self._prepared.recipe.widths), **evaluation.to_json()})
+        draw_training(self._folder / PICTURE, self._log.read(), evaluation)
+        write_recipe(self._folder, self._prepared.recipe, self._facts(space))
+        point_latest_at(self._folder)
+        return RunFolder.open(self._folder)
+
+    def _write_probe(self, space: str) -> None:
+        data = self._prepared.data
+        probe = build(data.query, data.gallery, self._prepared.preprocessing, space=space, origin=data.name)
+        supernet = self._training.supernet.cpu()
+        embedders = {
+            width: SubmodelEmbedder(supernet, width, self._prepared.preprocessing)
+            for width in self._prepared.recipe.widths
+        }
+        references = probe.with_references(embedders, lambda width, images: embedders[width].embed(images))
+        references.save(self._folder / PROBE)
+
+    def _facts(self, space: str | None) -> RunFacts:
+        data = self._prepared.data
+        return RunFacts(
+            data=data.name,
+            root=str(data.root.resolve()) if data.root else None,
+            identities=len(set(data.train.identity)),
+            preprocessing=self._prepared.preprocessing,
+            space=space,
+            tools={"sfsc-deploy": __version__, **{tool: version(tool) for tool in ("torch", "kornia", "numpy")}},
+        )
+
+    def _plan(self) -> Plan:
+        training, data = self._training, self._prepared.data
+        return Plan(
+            folder=self._folder,
+            data=data.name,
+            images=len(data.train),
+            identities=len(set(data.train.identity)),
+            arch=training.recipe.arch,
+            widths=training.recipe.widths,
+            parameters=sum(parameter.numel() for parameter in training.supernet.parameters()),
+            device=str(training.device),
+            epochs=training.recipe.epochs,
+            steps=training.steps,
+            steps_done=training.steps_done,
+        )
+
+
+class _Pace:
+    """How fast a run goes, over the steps of this process."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def start(self) -> None:
+        self._since = time.monotonic()
+        self._first = self._training.steps_done
+
+    def progress(self, report: StepReport) -> Progress:
+        seconds_a_step = (time.monotonic() - self._since) / (report.step - self._first)
+        return Progress(
+            step=report.step,
+            steps=self._training.steps,
+            epoch=report.epoch,
+            epochs=self._training.recipe.epochs,
+            loss=report.loss,
+            uncertainty=report.uncertainty,
+            conflicting=report.conflicting,
+            images_per_second=self._training.recipe.batch_size / max(seconds_a_step, 1e-9),
+            seconds_left=(self._training.steps - report.step) * seconds_a_step,
+        )
+
+
+def _labelled(prepared: Prepared) -> LabelledImages:
+    pixels = prepared.data.train.load(prepared.preprocessing)
+    identity = prepared.data.train_identity()
+    return LabelledImages(pixels, identity, prepared.preprocessing.mean, prepared.preprocessing.std)
