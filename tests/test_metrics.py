@@ -118,6 +118,12 @@ def test_nothing_depends_on_the_order_of_queries_and_gallery(case: Case, random:
         assert shuffled.map == found.map
 
 
+def test_the_mean_is_the_same_to_the_last_bit_in_any_order() -> None:
+    precision = np.random.default_rng(0).random(1000)
+    first = np.ones(1000, dtype=np.int64)
+    assert Retrieval(precision, first).map == Retrieval(np.sort(precision), first).map
+
+
 @pytest.mark.parametrize("block", [1, 3, 39, 40, 1000])
 def test_nothing_depends_on_the_block(block: int) -> None:
     case, query, gallery = random_case(0)

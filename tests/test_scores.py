@@ -79,6 +79,7 @@ def test_the_grid_of_normalised_rows_is_the_same_however_their_norm_was_rounded(
     for norm in (1 - 1e-6, 1.0, 1 + 1e-6):
         units = on_grid(np.float32(norm) * unit(0, 8, 64), "query") * 2.0**26
         np.testing.assert_array_equal(units, np.rint(units))
+        assert np.any(units % 2 == 1, axis=1).all()
 
 
 def test_the_grid_of_a_row_is_not_changed_by_other_rows() -> None:
