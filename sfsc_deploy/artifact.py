@@ -1,0 +1,229 @@
+"""The sidecar of an artifact: what was exported, from what, in which space, and the hash of every part."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of, write_text
+from sfsc_deploy.parsing import parse_json
+
+EMBEDDED_KEY = "sfsc.sidecar"
+"""Entry of the ONNX and CoreML metadata that holds the `Description` as JSON."""
+
+Format = Literal["onnx", "tensorrt", "coreml"]
+BuildStatus = Literal["built", "to be built on the device"]
+
+
+def _plain_name(name: str) -> str:
+    if name in {"", ".", ".."} or any(mark in name for mark in "/\\\0"):
+        raise ValueError(f"{name!r} must be the name of a file beside the sidecar, without a folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_plain_name)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Cosine = Annotated[float, Field(ge=-1.0001, le=1.0001)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputContract(_Part):
+    """What the artifact takes: uint8 [N, H, W, 3], RGB; everything after the resize happens inside it."""
+
+    name: str = "image"
+    dtype: Literal["uint8"] = "uint8"
+    layout: Literal["NHWC"] = "NHWC"
+    color: Literal["RGB"] = "RGB"
+    preprocessing: Preprocessing
+
+
+class OutputContract(_Part):
+    """What the artifact gives: float32 [N, D] of L2 norm 1."""
+
+    name: str = "embedding"
+    dtype: Literal["float32"] = "float32"
+    dim: Annotated[int, Field(ge=1)]
+    normalised: Literal[True] = True
+
+
+class Build(_Part):
+    """Whether the artifact exists already, else the command that builds it on the device."""
+
+    status: BuildStatus = "built"
+    command: str | None = None
+
+    @model_validator(mode="after")
+    def _unbuilt_says_how(self) -> "Build":
+        if self.status != "built" and not self.command:
+            raise ValueError("what is to be built on the device needs its `command`")
+        return self
+
+
+class ProbeFile(_Part):
+    """The probe that travels with the artifact."""
+
+    file: FileName
+    sha256: Sha256
+
+
+class Fidelity(_Part):
+    """Row-wise cosine to the reference on the probe, measured at export."""
+
+    min_cosine: Cosine
+    p1_cosine: Cosine
+    median_cosine: Cosine
+    images: Annotated[int, Field(ge=1)]
+
+
+class Description(_Part):
+    """What is known of an artifact before it is written; embedded into ONNX and CoreML files.
+
+    Attributes:
+        space: id of the embedding space, see `space_id`.
+        run: name of the run that it was sliced from.
+        width: width multiplier of the sub-model, in (0, 1].
+        precision: of the numbers inside, e.g. "float16".
+        dim: D of the embedding.
+        profile: the device profile as it was resolved.
+        calibration: hash of the calibration images, where there are any.
+    """
+
+    schema_version: Literal[1] = 1
+    space: Sha256
+    run: str
+    width: Annotated[float, Field(gt=0, le=1)]
+    format: Format
+    precision: str
+    dim: Annotated[int, Field(ge=1)]
+    input: InputContract
+    output: OutputContract
+    profile: dict[str, Any]
+    calibration: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_dim(self) -> "Description":
+        if self.output.dim != self.dim:
+            raise ValueError(f"`dim` is {self.dim} but `output.dim` is {self.output.dim}")
+        return self
+
+
+class Sidecar(Description):
+    """The whole record of an artifact, in a JSON file beside it.
+
+    Attributes:
+        files: every part of the artifact (file, or folder of a CoreML package) and its SHA-256.
+        precision_per_layer: precision by layer where it is mixed.
+        parameters: number of parameters of the sub-model.
+        multiply_adds: per image.
+        size_bytes: of all parts together.
+        tools: versions of what exported it.
+    """
+
+    files: Annotated[dict[FileName, Sha256], Field(min_length=1)]
+    precision_per_layer: dict[str, str] | None = None
+    parameters: Count
+    multiply_adds: Count
+    size_bytes: Count
+    tools: dict[str, str]
+    build: Build
+    probe: ProbeFile
+    fidelity: Fidelity | None = None
+
+    def description(self) -> Description:
+        """The part that is embedded in the artifact itself."""
+        return Description.model_validate(self.model_dump(include=set(Description.model_fields)))
+
+
+def sidecar_path(artifact: Path) -> Path:
+    """Where the sidecar of `artifact` lies: beside it, `.json` appended to its name."""
+    return artifact.with_name(artifact.name + ".json")
+
+
+def read_sidecar(artifact: Path) -> Sidecar:
+    """Read the sidecar of `artifact`.
+
+    Raises:
+        SfscError: absent, unreadable, or not a sidecar; names the file and the field.
+    """
+    path = sidecar_path(artifact)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise SfscError(
+            f"{artifact} has no sidecar: {path} is missing.", "Copy it along with the artifact, or export anew."
+        ) from None
+    except OSError as error:
+        raise SfscError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    return parse_json(Sidecar, text, path, "Copy the sidecar anew from where the artifact was exported.")
+
+
+def write_sidecar(artifact: Path, sidecar: Sidecar) -> Path:
+    """Write the sidecar of `artifact` beside it and return its path."""
+    path = sidecar_path(artifact)
+    write_text(path, sidecar.model_dump_json(indent=2) + "\n")
+    return path
+
+
+def read_embedded(metadata: Mapping[str, str], source: str | Path) -> Description | None:
+    """The description in the metadata of an artifact; None where it has none.
+
+    Raises:
+        SfscError: there is one, but it is not valid.
+    """
+    text = metadata.get(EMBEDDED_KEY)
+    return None if text is None else parse_json(Description, text, f"The metadata of {source}", "Export it anew.")
+
+
+def check_files(artifact: Path, sidecar: Sidecar) -> list[str]:
+    """Compare every part of `artifact` with its hash in the sidecar; returns one sentence per problem."""
+    unlisted = sidecar.build.status == "built" and artifact.name not in sidecar.files
+    problems = [_not_listed(artifact, sidecar)] if unlisted else []
+    found = (_check_file(artifact.with_name(name), expected) for name, expected in sidecar.files.items())
+    return problems + [problem for problem in found if problem]
+
+
+def _not_listed(artifact: Path, sidecar: Sidecar) -> str:
+    return f"{sidecar_path(artifact).name} describes {', '.join(sidecar.files)}, not {artifact.name}."
+
+
+def _check_file(path: Path, expected: str) -> str | None:
+    if not path.exists():
+        return f"{path.name} is missing."
+    actual = sha256_of(path)
+    if actual == expected:
+        return None
+    return f"{path.name} is not the file that was exported: SHA-256 {actual[:12]}, expected {expected[:12]}."
+
+
+def space_id(tensors: Mapping[str, NDArray[Any]], dim: int, preprocessing: Preprocessing) -> str:
+    """Id of an embedding space: two artifacts may be compared only when theirs are equal.
+
+    Args:
+        tensors: every tensor of the supernet and its head, by name.
+        dim: D of the embedding.
+        preprocessing: how images become its input.
+
+    Returns:
+        SHA-256 in hexadecimal over names, dtypes, shapes and bytes (little-endian) in the order of the names, D, and
+        the preprocessing; it does not depend on the order in which the tensors are given.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.asarray(tensors[name])
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name}\0{array.dtype.name}\0{array.shape}\0".encode())
+        digest.update(little.tobytes())
+    canonical = json.dumps(preprocessing.model_dump(mode="json"), sort_keys=True)
+    digest.update(f"{dim}\0{canonical}".encode())
+    return digest.hexdigest()

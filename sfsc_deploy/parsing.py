@@ -1,0 +1,38 @@
+"""JSON from outside turned into a model, with errors that name the file and the field."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sfsc_deploy.errors import SfscError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parse_json(model: type[_Model], text: str | bytes, source: str | Path, remedy: str = "") -> _Model:
+    """Read `text` as a `model`.
+
+    Args:
+        model: the pydantic model that the text must fit.
+        text: JSON.
+        source: where the text comes from, for the error.
+        remedy: what mends it, for the error.
+
+    Raises:
+        SfscError: no JSON, or not such a model; names the source and the first field that is wrong.
+    """
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise SfscError(f"{source} is not valid: {first_problem(error)}.", remedy) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing wrong as one sentence without its stop: ``field `a.b`: input should be ...``."""
+    problem = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in problem["loc"])
+    reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    count = error.error_count() - 1
+    more = f" (and {count} more)" if count else ""
+    return (f"field `{field}`: {reason}" if field else reason) + more
