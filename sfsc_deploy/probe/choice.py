@@ -1,0 +1,170 @@
+"""Which images of a data set make a probe."""
+
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sfsc_deploy.data.dataset import Split
+from sfsc_deploy.data.images import Preprocessing, read_image
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.metrics import JUNK
+from sfsc_deploy.probe.contents import Probe
+from sfsc_deploy.probe.patterns import draw_patterns
+
+
+@dataclass(frozen=True)
+class ProbeSize:
+    """How many images a probe takes at most.
+
+    Attributes:
+        identities: number of identities.
+        queries_each: queries of each identity.
+        gallery_each: gallery images of each identity.
+    """
+
+    identities: int = 32
+    queries_each: int = 2
+    gallery_each: int = 4
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An identity and its rows in the query split (those that have a match) and in the gallery split."""
+
+    queries: tuple[int, ...]
+    gallery: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Image:
+    raw: bytes
+    identity: int
+    camera: int | None
+    is_query: bool
+
+
+_DEFAULT_SIZE = ProbeSize()
+
+
+def build(
+    query: Split,
+    gallery: Split,
+    preprocessing: Preprocessing,
+    *,
+    space: str,
+    origin: str,
+    size: ProbeSize = _DEFAULT_SIZE,
+    seed: int = 0,
+) -> Probe:
+    """Choose a few identities with a few images each, and add the patterns; references are yet to be filled.
+
+    Only identities that some query can find in the gallery are eligible: by an image of another camera where cameras
+    are known. Their images are spread over the cameras. The same seed chooses the same images.
+
+    Args:
+        query: split to take queries from.
+        gallery: split to take gallery images from.
+        preprocessing: that of the space.
+        space: id of the space that the references will belong to.
+        origin: name of the data set.
+        size: limits on the number of images.
+        seed: of the choice.
+
+    Raises:
+        SfscError: fewer than two eligible identities, or an image that cannot be read.
+    """
+    candidates = _candidates(query, gallery)
+    if len(candidates) < 2:
+        raise SfscError(
+            f"{origin} has {len(candidates)} identities that a query can find in the gallery; a probe needs 2.",
+            "Give more identities, each in query and gallery (by different cameras, where cameras are known).",
+        )
+    generator = np.random.default_rng(seed)
+    chosen = sorted(generator.permutation(len(candidates))[: size.identities])
+    images = [
+        image
+        for number, index in enumerate(chosen)
+        for image in _pick(candidates[index], number, query, gallery, size, generator)
+    ]
+    return _assemble(images, preprocessing, space, origin)
+
+
+def _candidates(query: Split, gallery: Split) -> list[_Candidate]:
+    query_rows, gallery_rows = _rows_by_identity(query), _rows_by_identity(gallery)
+    shared = sorted(query_rows.keys() & gallery_rows.keys())
+    candidates = []
+    for identity in shared:
+        matched = [row for row in query_rows[identity] if _has_match(row, query, gallery_rows[identity], gallery)]
+        if matched:
+            candidates.append(_Candidate(tuple(matched), tuple(gallery_rows[identity])))
+    return candidates
+
+
+def _rows_by_identity(split: Split) -> dict[str, list[int]]:
+    rows = defaultdict(list)
+    for row, identity in enumerate(split.identity):
+        rows[identity].append(row)
+    return rows
+
+
+def _has_match(row: int, query: Split, gallery_rows: Sequence[int], gallery: Split) -> bool:
+    if query.camera is None or gallery.camera is None:
+        return True
+    return any(gallery.camera[other] != query.camera[row] for other in gallery_rows)
+
+
+def _pick(
+    candidate: _Candidate,
+    number: int,
+    query: Split,
+    gallery: Split,
+    size: ProbeSize,
+    generator: np.random.Generator,
+) -> Iterator[_Image]:
+    queries = _spread(candidate.queries, query, size.queries_each, generator)
+    asked = {_camera(query, row) for row in queries}
+    matches = _spread(candidate.gallery, gallery, size.gallery_each, generator, later=asked)
+    for split, rows, is_query in ((query, queries, True), (gallery, matches, False)):
+        for row in rows:
+            yield _Image(split.raw(row), number, _camera(split, row), is_query)
+
+
+def _spread(
+    rows: Sequence[int],
+    split: Split,
+    count: int,
+    generator: np.random.Generator,
+    later: Container[int | None] = (),
+) -> list[int]:
+    """At most `count` of `rows`, from each camera in turn; in every turn those of `later` come after the others."""
+    seen: Counter[int | None] = Counter()
+    turns = []
+    for row in generator.permutation(rows).tolist():
+        camera = _camera(split, row)
+        turns.append((seen[camera], camera in later, row))
+        seen[camera] += 1
+    return [row for _, _, row in sorted(turns, key=lambda turn: turn[:2])[:count]]
+
+
+def _camera(split: Split, row: int) -> int | None:
+    return None if split.camera is None else split.camera[row]
+
+
+def _assemble(images: Sequence[_Image], preprocessing: Preprocessing, space: str, origin: str) -> Probe:
+    patterns = draw_patterns(preprocessing.height, preprocessing.width)
+    photographs = np.stack([read_image(image.raw, preprocessing) for image in images])
+    added = len(patterns)
+    cameras = [image.camera for image in images if image.camera is not None]
+    return Probe(
+        space=space,
+        origin=origin,
+        preprocessing=preprocessing,
+        images=np.concatenate([photographs, patterns]),
+        raw=(*(image.raw for image in images), *[b""] * added),
+        identity=np.array([*(image.identity for image in images), *[JUNK] * added], np.int64),
+        camera=np.array([*cameras, *[0] * added], np.int64) if len(cameras) == len(images) else None,
+        is_query=np.array([*(image.is_query for image in images), *[False] * added]),
+        is_pattern=np.array([False] * len(images) + [True] * added),
+    )
