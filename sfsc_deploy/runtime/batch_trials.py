@@ -1,0 +1,60 @@
+"""Does an embedding depend on the batch that it is computed in? Tried here, judged by verification."""
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.runtime.embedder import Embedder
+
+_SIZES = (1, 2, 7)
+
+
+class BatchTrial(BaseModel):
+    """One other way to batch the same images.
+
+    Attributes:
+        size: images in a batch.
+        reverse: whether their order was reversed.
+        max_difference: largest absolute difference to the rows of one batch of all the images; None where the backend
+            failed or gave no finite numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Annotated[int, Field(ge=1)]
+    reverse: bool
+    max_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+def try_batches(embedder: Embedder, images: NDArray[np.uint8]) -> tuple[BatchTrial, ...]:
+    """Embed the first `max_batch` images at once, one by one, by 2, by 7, and at once in reverse order.
+
+    A backend that fails on one size fails that trial; one that fails on all images at once fails every trial.
+    """
+    chosen = images[: embedder.max_batch]
+    whole = _embed_by(embedder, chosen, len(chosen))
+    plans = [(size, False) for size in _SIZES if size < len(chosen)] + [(len(chosen), True)]
+    return tuple(_try(embedder, chosen, whole, size, reverse) for size, reverse in plans)
+
+
+def _try(
+    embedder: Embedder, images: NDArray[np.uint8], whole: NDArray[np.float32] | None, size: int, reverse: bool
+) -> BatchTrial:
+    step = -1 if reverse else 1
+    embedding = _embed_by(embedder, images[::step], size)
+    if whole is None or embedding is None:
+        return BatchTrial(size=size, reverse=reverse, max_difference=None)
+    difference = float(np.abs(embedding[::step] - whole).max())
+    return BatchTrial(size=size, reverse=reverse, max_difference=difference if np.isfinite(difference) else None)
+
+
+def _embed_by(embedder: Embedder, images: NDArray[np.uint8], size: int) -> NDArray[np.float32] | None:
+    try:
+        return np.concatenate(
+            [embedder.embed_batch(images[start : start + size]) for start in range(0, len(images), size)]
+        )
+    except SfscError:
+        return None

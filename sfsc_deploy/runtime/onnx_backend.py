@@ -1,0 +1,158 @@
+"""ONNX files in ONNX Runtime; neither torch nor onnx is imported here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from sfsc_deploy.artifact import Description, read_embedded, read_sidecar, sidecar_path
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
+
+CPU = "CPUExecutionProvider"
+_FATAL = 4
+
+Shape = tuple[int | str | None, ...]
+"""A declared shape: a symbolic dimension is its name, an unnamed one None."""
+
+
+@dataclass(frozen=True)
+class TensorFact:
+    """An input or output as the file declares it; `type` in the words of ONNX Runtime."""
+
+    name: str
+    type: str
+    shape: Shape
+
+
+class OnnxEmbedder(Embedder):
+    """An ONNX file. What it declares is kept as facts, right or wrong, for verification to judge.
+
+    Attributes:
+        inputs: what it declares to take, at least one.
+        outputs: what it declares to give, at least one.
+        metadata: its `metadata_props`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        providers: Sequence[str] = (CPU,),
+        threads: int | None = None,
+        max_batch: int = MAX_BATCH,
+    ) -> None:
+        """Load the file and, where there is one, its sidecar.
+
+        Args:
+            path: the ONNX file.
+            providers: execution providers of ONNX Runtime, first choice first.
+            threads: threads inside an operator; None: as many as there are cores.
+            max_batch: most images in one call.
+
+        Raises:
+            SfscError: a provider is absent, or the file is not readable or not usable at all.
+        """
+        self._session = _open_session(path, providers, threads)
+        self.inputs = tuple(_fact(declared) for declared in self._session.get_inputs())
+        self.outputs = tuple(_fact(declared) for declared in self._session.get_outputs())
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        if not (self.inputs and self.outputs):
+            raise SfscError(f"{path} has no input or no output.", "Export it anew.")
+        sidecar = read_sidecar(path) if sidecar_path(path).exists() else None
+        known = sidecar or read_embedded(self.metadata, path)
+        super().__init__(
+            str(path),
+            backend=f"onnxruntime {onnxruntime.__version__}, {self._session.get_providers()[0]}",
+            dim=_dim(path, self.output_shape, known),
+            space=known.space if known else None,
+            preprocessing=known.input.preprocessing if known else None,
+            sidecar=sidecar,
+            size=_size(self.input_shape),
+            max_batch=max_batch,
+        )
+
+    @property
+    def input_type(self) -> str:
+        """Element type of the first input in the words of ONNX Runtime, e.g. "tensor(uint8)"."""
+        return self.inputs[0].type
+
+    @property
+    def input_shape(self) -> Shape:
+        """Declared shape of the first input."""
+        return self.inputs[0].shape
+
+    @property
+    def output_type(self) -> str:
+        """Element type of the first output in the words of ONNX Runtime, e.g. "tensor(float)"."""
+        return self.outputs[0].type
+
+    @property
+    def output_shape(self) -> Shape:
+        """Declared shape of the first output."""
+        return self.outputs[0].shape
+
+    def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        try:
+            (embedding,) = self._session.run([self.outputs[0].name], {self.inputs[0].name: images})
+            return np.asarray(embedding)
+        except Exception as error:  # the types of ONNX Runtime have no base of their own
+            count = "1 image" if len(images) == 1 else f"{len(images)} images"
+            raise SfscError(
+                f"{self.name} failed on a batch of {count}: {_first_line(error)}", "Export it anew."
+            ) from error
+
+    def _release(self) -> None:
+        self._session = None
+
+
+def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> Any:
+    offered = onnxruntime.get_available_providers()
+    absent = [provider for provider in providers if provider not in offered]
+    if absent:
+        raise SfscError(
+            f"This build of ONNX Runtime has no {', '.join(absent)}.", f"Choose among: {', '.join(offered)}."
+        )
+    if not path.is_file():
+        raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
+    onnxruntime.set_default_logger_severity(_FATAL)
+    try:
+        return onnxruntime.InferenceSession(path, _options(threads), providers=list(providers))
+    except Exception as error:  # the types of ONNX Runtime have no base of their own
+        raise SfscError(f"{path} cannot be read as ONNX: {_first_line(error)}", "Copy or export it anew.") from error
+
+
+def _options(threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.use_deterministic_compute = True
+    options.intra_op_num_threads = threads or 0
+    return options
+
+
+def _fact(declared: Any) -> TensorFact:
+    return TensorFact(declared.name, declared.type, tuple(declared.shape))
+
+
+def _dim(path: Path, shape: Shape, known: Description | None) -> int:
+    stated = shape[-1] if shape else None
+    if isinstance(stated, int):
+        return stated
+    if known is None:
+        raise SfscError(f"{path} does not state the dimension of its embedding.", "Export it anew.")
+    return known.dim
+
+
+def _size(shape: Shape) -> tuple[int, int] | None:
+    if len(shape) != 4 or shape[3] != 3:
+        return None
+    height, width = shape[1:3]
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

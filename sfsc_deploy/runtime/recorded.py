@@ -1,0 +1,183 @@
+"""Embeddings recorded on one machine, so that another can verify what it cannot run."""
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+import sfsc_deploy
+from sfsc_deploy.artifact import FileName, Sha256, Sidecar
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of
+from sfsc_deploy.metrics import Labels
+from sfsc_deploy.parsing import parse_json
+from sfsc_deploy.probe import Drift, Probe, preprocessing_drift
+from sfsc_deploy.runtime.batch_trials import BatchTrial, try_batches
+from sfsc_deploy.runtime.embedder import Embedder
+from sfsc_deploy.tensor_file import TensorFile, read_tensors, write_tensors
+
+_KEY = "sfsc.recorded"
+_HASH_BYTES = 32
+_REMEDY = "Record it anew: `sfsc-deploy embed ARTIFACT --out FILE.safetensors`."
+
+
+class Recording(BaseModel):
+    """What is told of a recording besides its arrays.
+
+    Attributes:
+        artifact: what was run: path of an artifact, or run folder with width.
+        files: hash of each part of the artifact as it lay on the recording machine; empty for a run folder.
+        sidecar: the artifact's, where it had one.
+        space: id of the embedding space, where it was known.
+        preprocessing: how images were made, where it was known.
+        device: the machine that ran it.
+        backend: what ran it there, with version.
+        tools: versions.
+        batch_trials: what other batches gave there.
+        drift: how far that machine's own decoding and resizing of the probe's raw images were from the probe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    artifact: str
+    files: dict[FileName, Sha256]
+    sidecar: Sidecar | None
+    space: Sha256 | None
+    preprocessing: Preprocessing | None
+    device: str
+    backend: str
+    tools: dict[str, str]
+    batch_trials: tuple[BatchTrial, ...]
+    drift: Drift | None
+
+
+def record(
+    embedder: Embedder,
+    images: NDArray[np.uint8],
+    target: Path,
+    *,
+    labels: Labels | None = None,
+    drift: Drift | None = None,
+    device: str | None = None,
+) -> Recording:
+    """Embed `images` and write the result, and what is known of it, to `target` (which is replaced).
+
+    Args:
+        embedder: what to run.
+        images: uint8 [N, H, W, 3], at least one.
+        target: file to write, `.safetensors`.
+        labels: of the images, where known.
+        drift: result of `preprocessing_drift`, where a probe was recorded.
+        device: name of this machine; None: its operating system and processor.
+
+    Raises:
+        SfscError: no images, a failure of the backend, or `target` cannot be written.
+    """
+    if len(images) == 0:
+        raise SfscError("There are no images to record.", "Give at least one image.")
+    arrays: dict[str, NDArray[Any]] = {"embedding": embedder.embed(images), "pixel_sha256": pixel_hashes(images)}
+    if labels is not None:
+        arrays["identity"] = labels.identity
+        if labels.camera is not None:
+            arrays["camera"] = labels.camera
+    recording = _describe(embedder, images, drift, device or platform.platform())
+    write_tensors(target, arrays, _KEY, recording.model_dump_json())
+    return recording
+
+
+def record_probe(embedder: Embedder, probe: Probe, target: Path, *, device: str | None = None) -> Recording:
+    """Record every image of `probe`, and this machine's drift of preprocessing; see `record`."""
+    labels = Labels(probe.identity, probe.camera)
+    return record(embedder, probe.images, target, labels=labels, drift=preprocessing_drift(probe), device=device)
+
+
+def pixel_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """SHA-256 of the pixels of each image: uint8 [N, H, W, 3] to uint8 [N, 32]."""
+    digests = b"".join(hashlib.sha256(image.tobytes()).digest() for image in images)
+    return np.frombuffer(digests, np.uint8).reshape(len(images), _HASH_BYTES)
+
+
+def _describe(embedder: Embedder, images: NDArray[np.uint8], drift: Drift | None, device: str) -> Recording:
+    return Recording(
+        artifact=embedder.name,
+        files=_hash_files(embedder),
+        sidecar=embedder.sidecar,
+        space=embedder.space,
+        preprocessing=embedder.preprocessing,
+        device=device,
+        backend=embedder.backend,
+        tools={"sfsc-deploy": sfsc_deploy.__version__, "python": platform.python_version(), "numpy": np.__version__},
+        batch_trials=try_batches(embedder, images),
+        drift=drift,
+    )
+
+
+def _hash_files(embedder: Embedder) -> dict[str, str]:
+    artifact = Path(embedder.name)
+    names = {artifact.name, *(embedder.sidecar.files if embedder.sidecar else ())}
+    parts = [artifact.with_name(name) for name in sorted(names)]
+    return {part.name: sha256_of(part) for part in parts if part.exists()}
+
+
+class RecordedEmbedder(Embedder):
+    """Looks recorded embeddings up by the pixels of the images.
+
+    Attributes:
+        recording: what is told of the recording.
+        embedding: all recorded rows, float32 [N, D].
+        labels: of the recorded images; None where they were not given.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read a file that `record` wrote.
+
+        Raises:
+            SfscError: absent, truncated, or no such file; says what is wrong with it.
+        """
+        stored = read_tensors(path)
+        if _KEY not in stored.metadata:
+            raise SfscError(f"{path} is a safetensors file, but holds no recorded embeddings.", _REMEDY)
+        self.recording = parse_json(Recording, stored.metadata[_KEY], path, _REMEDY)
+        self.embedding: NDArray[np.float32] = stored.take("embedding", np.float32, (None, None))
+        count, dim = self.embedding.shape
+        hashes = stored.take("pixel_sha256", np.uint8, (count, _HASH_BYTES))
+        self.labels = _labels(stored, count)
+        self._row = {digest.tobytes(): row for row, digest in enumerate(hashes)}
+        preprocessing = self.recording.preprocessing
+        super().__init__(
+            str(path),
+            backend=f"{self.recording.backend}, recorded on {self.recording.device}",
+            dim=dim,
+            space=self.recording.space,
+            preprocessing=preprocessing,
+            sidecar=self.recording.sidecar,
+            size=(preprocessing.height, preprocessing.width) if preprocessing else None,
+            max_batch=max(count, 1),
+        )
+
+    def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = [self._row.get(digest.tobytes()) for digest in pixel_hashes(images)]
+        known = [row for row in rows if row is not None]
+        if len(known) < len(rows):
+            raise SfscError(
+                f"{len(rows) - len(known)} of {len(rows)} images were not recorded in {self.name}.",
+                f"Run `sfsc-deploy embed {self.recording.artifact} ... --out {self.name}` with them on the device.",
+            )
+        found: NDArray[np.float32] = self.embedding[known]
+        return found
+
+    def _release(self) -> None:
+        self._row = {}
+
+
+def _labels(stored: TensorFile, count: int) -> Labels | None:
+    if "identity" not in stored.arrays:
+        return None
+    camera = stored.take("camera", np.int64, (count,)) if "camera" in stored.arrays else None
+    return Labels(stored.take("identity", np.int64, (count,)), camera)
