@@ -26,7 +26,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name_or_path: str) -> Profile:
-    """Reads a shipped profile by its name, or any other by a path that ends in `.toml`.
+    """Read a shipped profile by its name, or any other by a path that ends in `.toml`.
 
     Raises:
         ProfileError: no such profile, or a file that isn't a valid one; names the file, the key and what was
@@ -47,7 +47,7 @@ def _load(path: Path) -> Profile:
     if profile.name != path.stem:
         raise ProfileError(
             f"{path} is not a valid profile: `name` = {profile.name!r} should be the name of its file.",
-            f'Set name = "{path.stem}", or rename the file to {profile.name}{_SUFFIX}.',
+            f'Rename the file to {profile.name}{_SUFFIX}, or set name = "{path.stem}".',
         )
     return profile
 

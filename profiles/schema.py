@@ -1,5 +1,6 @@
 """What a profile says about a device, and which of it goes together."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -117,8 +118,8 @@ class Profile(Table):
     @field_validator("name")
     @classmethod
     def _be_a_file_name(cls, name: str) -> str:
-        if not name or not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") or name[0] in "-.":
-            raise ValueError("should be made of lower-case letters, digits, '-', '_' and '.': files are named after it")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError("should be made of letters, digits, '-', '_' and '.': files are named after it")
         return name
 
     @model_validator(mode="after")

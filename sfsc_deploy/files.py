@@ -18,7 +18,7 @@ _FULL_BELOW = 1 << 20  # bytes left on a disk that no write of ours fits on any 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Lets the caller write a file or a folder beside `path`, and renames it to `path` when all went well.
+    """Let the caller write a file or a folder beside `path`, and rename it to `path` when all went well.
 
     Whoever reads `path` sees the old content or the new one, never a part. Missing parent folders are made.
     What stood at `path` is replaced: whether that is wanted, the caller asks before.
@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, whole or not at all (see `replacing`)."""
+    """Write `text` to `path` as UTF-8, whole or not at all (see `replacing`)."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 

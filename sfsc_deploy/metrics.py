@@ -98,7 +98,7 @@ def retrieve(
     *,
     block: int = 256,
 ) -> Retrieval:
-    """Ranks the gallery by inner product for each query, and measures the ranking.
+    """Rank the gallery by inner product for each query, and measure the ranking.
 
     Args:
         query: float32 [Q, D], L2-normalised.

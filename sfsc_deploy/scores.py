@@ -64,7 +64,7 @@ def top_k(query: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> N
 
 
 def on_grid(embedding: NDArray[np.float32], name: str) -> NDArray[np.float64]:
-    """Rounds each row of `embedding` [N, D] to the grid of its own norm: at most 2**-27 off for norm 1.
+    """Round each row of `embedding` [N, D] to the grid of its own norm: at most 2**-27 off for norm 1.
 
     The grid of a row is the power of two above its norm times 2**-26, whatever the other rows are.
 

@@ -217,7 +217,7 @@ def test_a_missing_key_is_told(tmp_path: Path, key: str) -> None:
         ({"precisions": "float32"}, "`precisions` = 'float32' should be a valid tuple"),
         ({"title": ""}, "`title` = ''"),
         ({"notes": "Slow."}, "`notes` = 'Slow.' should be a valid tuple"),
-        ({"name": "My Device"}, "`name` = 'My Device' should be made of lower-case letters, digits"),
+        ({"name": "My Device"}, "`name` = 'My Device' should be made of letters, digits"),
         ({"name": "../device"}, "`name` = '../device' should be made of"),
         ({"name": "other"}, "`name` = 'other' should be the name of its file"),
         ({"batch": 3}, "`batch` = 3 should be a table"),
