@@ -92,7 +92,7 @@ class Profile(Table):
     title: Text
     format: Format
     runtime: Text
-    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    width: Annotated[float, Field(gt=0, le=1)]
     precision: Precision
     precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1)]
     batch: Batch
