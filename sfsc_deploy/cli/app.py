@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from sfsc_deploy import __version__
-from sfsc_deploy.cli import doctor, profiles
+from sfsc_deploy.cli import doctor, embed, evaluate, export, profiles, train
 from sfsc_deploy.cli.failures import told
 
 VERBS = "The three verbs"
@@ -30,6 +30,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("train", rich_help_panel=VERBS)(train.train)
+app.command("export", rich_help_panel=VERBS)(export.export)
+app.command("embed", rich_help_panel=HELPERS)(embed.embed)
+app.command("eval", rich_help_panel=HELPERS)(evaluate.evaluate)
 app.add_typer(profiles.app, name="profiles", rich_help_panel=HELPERS)
 app.command("doctor", rich_help_panel=HELPERS)(doctor.doctor)
 

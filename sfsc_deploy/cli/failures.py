@@ -39,10 +39,11 @@ _REMEDY_OF_ERRNO = {
 
 @dataclass(frozen=True)
 class Failure:
-    """What was wrong, and the command or setting that mends it."""
+    """What was wrong, the command or setting that mends it, and the status to leave with."""
 
     message: str
     remedy: str
+    status: int = WRONG_USE
 
     def __str__(self) -> str:
         return f"{self.message}\n→ {self.remedy}" if self.remedy else self.message
@@ -67,13 +68,13 @@ def told() -> Iterator[None]:
             raise
         if os.environ.get("SFSC_DEBUG"):
             traceback.print_exc()
-        _leave(str(failure), WRONG_USE)
+        _leave(str(failure), failure.status)
 
 
 def explain(error: Exception) -> Failure | None:
     """What to tell the user of an error; None when it is no error of the user's."""
     if isinstance(error, SfscError):
-        return Failure(error.message, error.remedy)
+        return Failure(error.message, error.remedy, _status(error))
     if isinstance(error, _leaf_errors()):
         return Failure(error.message, error.remedy)
     if isinstance(error, ModuleNotFoundError):
@@ -87,6 +88,12 @@ def crashed() -> NoReturn:
     """Tell a defect of the program as one: with its traceback, and with a status no verdict uses."""
     traceback.print_exc()
     _leave("This is a defect of sfsc-deploy, not of your input: please report it with the lines above.", DEFECT)
+
+
+def _status(error: SfscError) -> int:
+    from sfsc_deploy.training.interruption import Interrupted
+
+    return INTERRUPTED if isinstance(error, Interrupted) else WRONG_USE
 
 
 def _leaf_errors() -> "tuple[type[ExportError], type[ProfileError], type[TrainerError]]":

@@ -41,22 +41,21 @@ def progress(
 
 @contextmanager
 def _bar(title: str, console: "Console") -> Iterator[Progress]:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}", markup=False),
-    )
-    with Bars(*columns, console=console) as bars:
-        task = bars.add_task(title, total=None, remark="")
+    bars = Bars(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=console)
+    task = bars.add_task(title, total=None)
+    below = Text()
 
-        def show(done: int, total: int, remark: str = "") -> None:
-            bars.update(task, completed=done, total=total, remark=remark)
+    def show(done: int, total: int, remark: str = "") -> None:
+        bars.update(task, completed=done, total=total)
+        below.plain = remark
 
+    with Live(Group(bars, below), console=console):
         yield show
 
 

@@ -1,0 +1,97 @@
+"""`sfsc-deploy embed`: record on one machine what another is to verify."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sfsc_deploy.cli.console import results
+from sfsc_deploy.cli.json_output import JsonFile, write_json
+from sfsc_deploy.cli.options import option
+from sfsc_deploy.cli.subjects import preprocessing_of
+from sfsc_deploy.errors import SfscError
+
+if TYPE_CHECKING:
+    from sfsc_deploy.runtime import Embedder
+    from sfsc_deploy.runtime.recorded import Recording
+
+IMAGES, FILES = "Images", "Files"
+
+
+def embed(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="An .onnx file, or a run folder: runs/a@0.5.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.safetensors", help="Where the embeddings go.", rich_help_panel=FILES)
+    ],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        option("DIR|IMAGE", "Labelled images, or one more image.", default="the probe beside SUBJECT", panel=IMAGES),
+    ] = None,
+    device_name: Annotated[
+        str | None, option("NAME", "What to call this machine.", default="system and processor", panel=FILES)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace FILE.safetensors.", rich_help_panel=FILES)
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Record embeddings here, to be verified elsewhere: verify-compat takes the file in place of the artifact."""
+    from sfsc_deploy.runtime import load
+
+    if out.exists() and not overwrite:
+        raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
+    files = [*([data] if data and data.is_file() and data.suffix != ".csv" else []), *(images or [])]
+    if files and data and data not in files:
+        raise typer.BadParameter("give labelled images or image files, not both", param_hint="--data")
+    with load(subject) as embedder:
+        recording = _record(embedder, files, data, out, device_name)
+    results(json_file).print(f"{subject} on {recording.device} ({recording.backend}): {out}", soft_wrap=True)
+    write_json({"file": out, **recording.model_dump(mode="json")}, json_file)
+
+
+def _record(
+    embedder: "Embedder", files: list[Path], data: Path | None, out: Path, device_name: str | None
+) -> "Recording":
+    if files:
+        return _record_files(embedder, files, out, device_name)
+    if data:
+        return _record_labelled(embedder, data, out, device_name)
+    return _record_probe(embedder, out, device_name)
+
+
+def _record_files(embedder: "Embedder", files: list[Path], out: Path, device_name: str | None) -> "Recording":
+    from sfsc_deploy.data.images import read_images
+    from sfsc_deploy.runtime.recorded import record
+
+    return record(embedder, read_images(files, preprocessing_of(embedder)), out, device=device_name)
+
+
+def _record_labelled(embedder: "Embedder", data: Path, out: Path, device_name: str | None) -> "Recording":
+    import numpy as np
+
+    from sfsc_deploy.data.layouts import open_dataset
+    from sfsc_deploy.evaluation import HeldOut
+    from sfsc_deploy.metrics import Labels
+    from sfsc_deploy.runtime.recorded import record
+
+    held_out = HeldOut.of(open_dataset(data), preprocessing_of(embedder))
+    images = np.concatenate([held_out.query, held_out.gallery])
+    query, gallery = held_out.query_labels, held_out.gallery_labels
+    cameras = None
+    if query.camera is not None and gallery.camera is not None:
+        cameras = np.concatenate([query.camera, gallery.camera])
+    labels = Labels(np.concatenate([query.identity, gallery.identity]), cameras)
+    return record(embedder, images, out, labels=labels, device=device_name)
+
+
+def _record_probe(embedder: "Embedder", out: Path, device_name: str | None) -> "Recording":
+    from sfsc_deploy.probe import Probe
+    from sfsc_deploy.run_folder import PROBE, parse
+    from sfsc_deploy.runtime.recorded import record_probe
+
+    place, _ = parse(embedder.name)
+    folder = place if place.is_dir() else place.parent
+    return record_probe(embedder, Probe.load(folder / PROBE), out, device=device_name)

@@ -1,0 +1,151 @@
+"""`sfsc-deploy export`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sfsc_deploy.cli.console import notices, results
+from sfsc_deploy.cli.json_output import JsonFile, write_json
+from sfsc_deploy.cli.options import option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sfsc_deploy.exporting import Exported, ExportTask, Unavailable
+
+    Outcome = Exported | Unavailable
+
+PROBE = "probe.safetensors"
+DEVICES, MODEL, FILES = "Devices", "Sub-model", "Files"
+WORDS, NUMBERS = ("profile", "file", "precision"), ("width", "size", "parameters", "multiply-adds", "min cosine")
+
+
+def export(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="Run folder. [dim]\\[default: the latest under runs/][/dim]", show_default=False
+        ),
+    ] = None,
+    profile: Annotated[
+        list[str] | None,
+        option(
+            "NAME|FILE.toml",
+            "Device to export for, as `profiles list` names it; may be given several times.",
+            default="",
+            panel=DEVICES,
+            flag="--profile",
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Every shipped profile whose format can be written.", rich_help_panel=DEVICES),
+    ] = False,
+    width: Annotated[
+        float | None,
+        option("W", "A trained width.", default="the widest that the device affords", panel=MODEL),
+    ] = None,
+    precision: Annotated[
+        str | None, option("NAME", "float32 or float16.", default="the profile's", panel=MODEL)
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the artifacts are written.", rich_help_panel=FILES)
+    ] = Path("dist"),
+    probe: Annotated[
+        Path | None,
+        option(
+            "DIR",
+            "Labelled images of which a few travel with the artifacts, to verify them by.",
+            default="some of those the run held out",
+            panel=FILES,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace artifacts of the same name.", rich_help_panel=FILES)
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Export sub-models of a run: for each device an artifact, its sidecar, and the probe for all of them."""
+    from profiles import load, names
+    from sfsc_deploy.exporting import ExportTask
+
+    if bool(profile) == every:
+        raise typer.BadParameter("give one or more profiles, or --all", param_hint="--profile")
+    task = ExportTask(
+        run=run,
+        profiles=tuple(load(name) for name in (names() if every else profile or ())),
+        out=out,
+        width=width,
+        precision=None if precision == "auto" else precision,
+        probe=probe,
+        overwrite=overwrite,
+        skip_unavailable=every,
+    )
+    outcomes = _run(task)
+    console = results(json_file)
+    console.print(_table(outcomes))
+    console.print(_probe_text(out / PROBE), soft_wrap=True)
+    write_json({"artifacts": [_facts(outcome) for outcome in outcomes]}, json_file)
+
+
+def _run(task: "ExportTask") -> "list[Outcome]":
+    from sfsc_deploy.cli.progress import progress
+    from sfsc_deploy.exporting.run import export as run_export
+
+    done = 0
+    with progress("Exporting", notices()) as show:
+
+        def on_done(outcome: "Outcome") -> None:
+            nonlocal done
+            done += 1
+            show(done, len(task.profiles), outcome.profile.name)
+
+        return run_export(task, on_done)
+
+
+def _probe_text(file: Path) -> str:
+    """Which images go out with the artifacts: they may be nobody's business."""
+    from sfsc_deploy.probe import Probe
+
+    probe = Probe.load(file)
+    return f"{file} travels with them and holds {len(probe)} images, taken from {probe.origin}: --probe chooses others."
+
+
+def _table(outcomes: "Sequence[Outcome]") -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in WORDS:
+        table.add_column(heading, overflow="fold")
+    for heading in NUMBERS:
+        table.add_column(heading, justify="right")
+    for outcome in outcomes:
+        table.add_row(outcome.profile.name, *_cells(outcome))
+    return table
+
+
+def _cells(outcome: "Outcome") -> tuple[str, ...]:
+    from sfsc_deploy.exporting import Unavailable
+
+    if isinstance(outcome, Unavailable):
+        return (f"not written: {outcome.why}",)
+    sidecar = outcome.sidecar
+    return (
+        str(outcome.file) if sidecar.build.status == "built" else f"{outcome.file} ({sidecar.build.status})",
+        sidecar.precision,
+        f"{sidecar.width:g}",
+        f"{sidecar.size_bytes / 1e6:.2f} MB",
+        f"{sidecar.parameters / 1e6:.2f} M",
+        f"{sidecar.multiply_adds / 1e6:.1f} M",
+        f"{sidecar.fidelity.min_cosine:.6f}" if sidecar.fidelity else "",
+    )
+
+
+def _facts(outcome: "Outcome") -> dict[str, object]:
+    from sfsc_deploy.exporting import Unavailable
+
+    if isinstance(outcome, Unavailable):
+        return {"profile": outcome.profile.name, "file": None, "why": outcome.why}
+    return {"profile": outcome.profile.name, "file": outcome.file, "sidecar": outcome.sidecar}

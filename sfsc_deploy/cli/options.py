@@ -1,0 +1,24 @@
+"""How the options of all commands look."""
+
+from typing import Any
+
+import typer
+
+
+def option(metavar: str, text: str, *, default: str, panel: str, flag: str | None = None) -> Any:
+    """An option that takes a value and is None when not given.
+
+    Args:
+        metavar: what the value looks like.
+        text: what it decides, a sentence.
+        default: what happens without it; empty: the text says so already.
+        panel: the group of options in which it is shown.
+        flag: its name, where that isn't the parameter's.
+    """
+    return typer.Option(
+        *([flag] if flag else []),
+        metavar=metavar,
+        help=f"{text} [dim]\\[default: {default}][/dim]" if default else text,
+        show_default=False,
+        rich_help_panel=panel,
+    )

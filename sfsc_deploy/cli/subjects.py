@@ -1,0 +1,50 @@
+"""What the subjects of a command stand for: run folders, their sub-models, artifacts."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sfsc_deploy.errors import SfscError
+
+if TYPE_CHECKING:
+    from sfsc_deploy.data.images import Preprocessing
+    from sfsc_deploy.runtime import Embedder
+
+
+def latest_run() -> str:
+    """The newest finished run."""
+    from sfsc_deploy.run_folder import RunFolder
+
+    return str(RunFolder.latest().path)
+
+
+def sub_models(subjects: Iterable[str]) -> Iterator[str]:
+    """The subjects, a run folder without a width taken for all of its widths."""
+    from sfsc_deploy.run_folder import RunFolder, parse
+
+    for subject in subjects:
+        folder, width = parse(subject)
+        if folder.is_dir() and width is None:
+            yield from (f"{subject}@{trained:g}" for trained in RunFolder.open(folder).widths)
+        else:
+            yield subject
+
+
+def images_of(subjects: Iterable[str]) -> Path | None:
+    """What the first run among the subjects was trained on; None: the drawn images, or no run at all."""
+    from sfsc_deploy.run_folder import RunFolder, parse
+
+    folders = (parse(subject)[0] for subject in subjects)
+    root = next((RunFolder.open(folder).facts.root for folder in folders if folder.is_dir()), None)
+    return Path(root) if root else None
+
+
+def preprocessing_of(model: "Embedder") -> "Preprocessing":
+    """How images are prepared for a model.
+
+    Raises:
+        SfscError: the model doesn't say.
+    """
+    if model.preprocessing is None:
+        raise SfscError(f"{model.name} doesn't say how images are prepared for it.", "Put its sidecar beside it.")
+    return model.preprocessing

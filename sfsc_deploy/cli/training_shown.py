@@ -1,0 +1,65 @@
+"""What `train` shows while it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sfsc_deploy.cli import progress
+from sfsc_deploy.cli.tables import matrix_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sfsc_deploy.evaluation import Evaluation
+    from sfsc_deploy.training import Plan, Progress
+
+
+class TrainingShown:
+    """Listens to a training run and shows it; the last evaluation is left to who asked for the run."""
+
+    def __init__(self, console: "Console", show: progress.Progress) -> None:
+        self._console = console
+        self._show = show
+        self._epochs = 0
+
+    def started(self, plan: "Plan") -> None:
+        """Say what is about to be trained."""
+        self._epochs = plan.epochs
+        widths = ", ".join(f"{width:g}" for width in plan.widths)
+        for line in (
+            f"{plan.arch}: widths {widths}, {plan.parameters / 1e6:.2f} M parameters, on {plan.device}",
+            f"{plan.data}: {plan.images} images of {plan.identities} identities",
+            f"{plan.epochs} epochs into {plan.folder}",
+        ):
+            self._console.print(line, soft_wrap=True)
+        if plan.steps_done:
+            self._console.print(f"Going on after step {plan.steps_done} of {plan.steps}")
+
+    def stepped(self, now: "Progress") -> None:
+        """Move the progress on."""
+        self._show(now.step, now.steps, describe(now))
+
+    def evaluated(self, epoch: int, evaluation: "Evaluation") -> None:
+        """Show the matrix of an epoch on the way."""
+        if epoch < self._epochs:
+            title = f"Cross-test after epoch {epoch}"
+            self._console.print(matrix_table(evaluation.names, evaluation.map, evaluation.rank1, title=title))
+
+
+@contextmanager
+def shown(console: "Console") -> Iterator[TrainingShown]:
+    """A listener that shows a run on a console."""
+    with progress.progress("Training", console) as show:
+        yield TrainingShown(console, show)
+
+
+def describe(now: "Progress") -> str:
+    """One line: losses and uncertainties from the narrowest to the widest, conflicts, speed, time left."""
+    losses = " ".join(f"{loss:.2f}" for loss in now.loss)
+    uncertainties = " ".join(f"{uncertainty:.2f}" for uncertainty in now.uncertainty)
+    left = timedelta(seconds=round(now.seconds_left))
+    return (
+        f"epoch {now.epoch}/{now.epochs} | loss {losses} | u {uncertainties} | "
+        f"conflicts {100 * now.conflicting:.0f} % | {now.images_per_second:.0f} images/s | {left} left"
+    )
