@@ -1,0 +1,64 @@
+"""How an engine is built from its ONNX file on the device it is meant for. Needs neither torch nor TensorRT."""
+
+import shlex
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Shape = tuple[int, int, int, int]
+
+
+class InputShapes(BaseModel):
+    """The shapes `[N, H, W, 3]` of `image` that an engine is built for: smallest, tuned for, largest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min: Shape
+    opt: Shape
+    max: Shape
+
+
+class BuildRecipe(BaseModel):
+    """Everything that decides what comes out of the build, so that it can be repeated and checked.
+
+    Attributes:
+        onnx: name of the ONNX file beside the recipe.
+        onnx_sha256: of its bytes, hexadecimal.
+        engine: name of the file to build beside them.
+        precision: of the layers, already written in the ONNX file.
+        strongly_typed: TensorRT keeps the types of the ONNX file.
+        tf32: whether float32 products may be rounded to 10 bits of mantissa.
+        image: shapes that the engine takes.
+        compute_capability: of the GPU it is for.
+        tensorrt: versions it is for.
+        workspace_mb: memory in MiB that the builder may use for a layer's scratch space.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    onnx: str
+    onnx_sha256: str
+    engine: str
+    precision: str
+    strongly_typed: Literal[True] = True
+    tf32: Literal[False] = False
+    image: InputShapes
+    compute_capability: str
+    tensorrt: str
+    workspace_mb: int
+    command: str
+
+
+def trtexec_command(onnx: str, engine: str, image: InputShapes, workspace_mb: int) -> str:
+    """Give the command that builds the engine, run in the folder of the ONNX file.
+
+    The options are those of trtexec 10.3 to 11. From 11 on networks are always strongly typed and the option is
+    accepted without effect.
+    """
+    shapes = [
+        f"--{name}Shapes=image:{'x'.join(map(str, shape))}"
+        for name, shape in (("min", image.min), ("opt", image.opt), ("max", image.max))
+    ]
+    options = [f"--onnx={onnx}", f"--saveEngine={engine}", "--stronglyTyped", "--noTF32", *shapes]
+    return shlex.join(["trtexec", *options, f"--memPoolSize=workspace:{workspace_mb}", "--skipInference"])

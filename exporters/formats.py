@@ -1,0 +1,68 @@
+"""The registry of formats. A new one is a file with an `export` function, and a line here."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from exporters.errors import ExportError
+from exporters.request import ExportRequest, ExportResult
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    Exporter = Callable[[nn.Module, ExportRequest, Path], ExportResult]
+
+_EXTRA_OF = {"torch": "train", "onnx": "onnx", "onnxscript": "onnx"}
+
+
+@dataclass(frozen=True)
+class Format:
+    """Where a format's exporter lives.
+
+    Attributes:
+        module: has `export(model, request, target) -> ExportResult`; imported when the format is asked for.
+        needs: the packages that it can't do without.
+    """
+
+    module: str
+    needs: tuple[str, ...]
+
+
+FORMATS: Mapping[str, Format] = {
+    "coreml": Format("exporters.to_coreml", needs=()),
+    "onnx": Format("exporters.to_onnx", needs=("torch", "onnx", "onnxscript")),
+    "tensorrt": Format("exporters.to_tensorrt", needs=("torch", "onnx", "onnxscript")),
+}
+
+
+def export(name: str, model: "nn.Module", request: ExportRequest, target: Path) -> ExportResult:
+    """Write a model in one of the known formats.
+
+    Args:
+        name: a key of `FORMATS`.
+        model: plain module; float32 `[N, 3, H, W]`, normalised, to `[N, D]`, not L2-normalised. Left as it is.
+        request: what the device needs.
+        target: path without suffix, in an existing folder of the caller's, who also cleans it up after an error.
+
+    Raises:
+        ExportError: an unknown format, an absent package, or whatever the exporter refuses.
+        FormatUnavailable: this version can't write the format.
+    """
+    if name not in FORMATS:
+        raise ExportError(f"Format {name!r} is unknown.", f"Known formats: {', '.join(sorted(FORMATS))}.")
+    _refuse_absent(name, FORMATS[name].needs)
+    exporter = cast("Exporter", importlib.import_module(FORMATS[name].module).export)
+    return exporter(model, request, target)
+
+
+def _refuse_absent(name: str, needs: tuple[str, ...]) -> None:
+    absent = [package for package in needs if importlib.util.find_spec(package) is None]
+    if absent:
+        extras = ",".join(sorted({_EXTRA_OF[package] for package in absent}))
+        raise ExportError(
+            f"Exporting to {name} needs {' and '.join(absent)}, not installed here.",
+            f'Install with: pip install "sfsc-deploy[{extras}]"',
+        )

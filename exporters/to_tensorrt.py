@@ -1,0 +1,60 @@
+"""The TensorRT exporter: an engine can only be built on its device, so what is written is all that it takes there."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from exporters import to_onnx
+from exporters.build_recipe import BuildRecipe, InputShapes, trtexec_command
+from exporters.errors import ExportError
+from exporters.request import ExportRequest, ExportResult, TensorrtTarget
+
+
+def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResult:
+    """Write `<target>.onnx`, typed so that TensorRT keeps its precision, and `<target>.build.json`.
+
+    Raises:
+        ExportError: a request without a TensorRT target, or whatever the ONNX exporter refuses.
+    """
+    if request.tensorrt is None:
+        raise ExportError(
+            "A TensorRT engine belongs to one device, but the request doesn't tell which.",
+            "Give the profile a [tensorrt] table with compute_capability, version and workspace_mb.",
+        )
+    typed = to_onnx.export(model, request, target)
+    recipe = _recipe(typed, request, request.tensorrt, engine=f"{target.name}.engine")
+    path = target.with_name(f"{target.name}.build.json")
+    _write(recipe, path)
+    return replace(
+        typed,
+        files=(*typed.files, path),
+        format="tensorrt",
+        status="to be built on the device",
+        command=recipe.command,
+    )
+
+
+def _recipe(typed: ExportResult, request: ExportRequest, device: TensorrtTarget, engine: str) -> BuildRecipe:
+    onnx = typed.files[0]
+    smallest, common, largest = ((n, request.height, request.width, 3) for n in request.batch)
+    image = InputShapes(min=smallest, opt=common, max=largest)
+    return BuildRecipe(
+        onnx=onnx.name,
+        onnx_sha256=hashlib.sha256(onnx.read_bytes()).hexdigest(),
+        engine=engine,
+        precision=typed.precision,
+        image=image,
+        compute_capability=device.compute_capability,
+        tensorrt=device.version,
+        workspace_mb=device.workspace_mb,
+        command=trtexec_command(onnx.name, engine, image, device.workspace_mb),
+    )
+
+
+def _write(recipe: BuildRecipe, path: Path) -> None:
+    try:
+        path.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"{path} can't be written: {error.strerror}.", "Choose another folder with --out.") from error
