@@ -56,16 +56,18 @@ def ring_grams(tensor: SharedTensor) -> Tensor:
     Returns:
         ``[R, K, K]`` float32, R = K rings (empty ones are zero); their sum is the Gram matrix.
     """
-    within, previous = [], None
-    for region in tensor.regions:
-        if region != previous:
-            leading = tensor.rows[(slice(None), *region)].flatten(1)
-            within.append(leading @ leading.T)
+    count = len(tensor.regions)
+    within = torch.zeros(count, count, count, device=tensor.rows.device)
+    for ring, region in enumerate(tensor.regions):
+        if ring and region == tensor.regions[ring - 1]:
+            within[ring] = within[ring - 1]
         else:
-            within.append(within[-1])
-        previous = region
-    nested = torch.stack(within)
-    return torch.diff(nested, dim=0, prepend=torch.zeros_like(nested[:1]))
+            # The narrower ones own nothing new here: not reading them more than halves the bytes.
+            owners = tensor.rows[(slice(ring, None), *region)].flatten(1)
+            within[ring, ring:, ring:] = owners @ owners.T
+    narrower = torch.arange(count, device=within.device)
+    both_own = torch.minimum(narrower[:, None], narrower) >= narrower[:, None, None]
+    return torch.diff(within, dim=0, prepend=torch.zeros_like(within[:1])) * both_own
 
 
 def combination(grams: Tensor, extent: Extent, generator: torch.Generator) -> Tensor:
@@ -100,16 +102,22 @@ def combine(tensor: SharedTensor, coefficients: list[list[float]]) -> None:
         tensor: the gradients.
         coefficients: ``[R][K]``, as of ``combination``.
     """
-    widest = len(coefficients) - 1
-    alike = all(ring == coefficients[widest] for ring in coefficients)
     tensor.total.zero_()
-    for row, region in enumerate(tensor.regions if alike else ()):
-        _add(tensor, row, region, coefficients[widest][row])
-    for ring in range(widest, -1, -1) if not alike else ():
+    if all(ring == coefficients[0] for ring in coefficients):
+        for row, region in enumerate(tensor.regions):
+            _add(tensor, row, region, coefficients[0][row])
+    else:
+        _combine_by_ring(tensor, coefficients)
+
+
+def _combine_by_ring(tensor: SharedTensor, coefficients: list[list[float]]) -> None:
+    count = len(tensor.regions)
+    for ring in reversed(range(count)):
         # From the outermost ring inwards: what lies within is overwritten by the rings that follow.
-        tensor.total[tensor.regions[ring]].zero_()
-        for row in range(ring, widest + 1):
-            _add(tensor, row, tensor.regions[ring], coefficients[ring][row])
+        region = tensor.regions[ring]
+        tensor.total[region].zero_()
+        for row in range(ring, count):
+            _add(tensor, row, region, coefficients[ring][row])
 
 
 def _add(tensor: SharedTensor, row: int, region: Region, coefficient: float) -> None:
