@@ -37,8 +37,12 @@ def evidence(cosines: Tensor, scale: float) -> Evidence:
 
     The exponential is chosen over the usual softplus because evidence that is linear in the logits can't
     outgrow many identities, so that the uncertainty would never fall.
+
+    Args:
+        cosines: ``[N, K]`` float32.
+        scale: by how much cosines are multiplied to become logits.
     """
-    alpha = torch.exp(scale * cosines.float()) + 1
+    alpha = torch.exp(scale * cosines) + 1
     return Evidence(alpha, alpha.sum(1))
 
 
@@ -66,9 +70,10 @@ def misleading_evidence(given: Evidence, identity: Tensor) -> Tensor:
     Returns:
         The mean over the batch, a scalar; 0 where all evidence is for the right identity.
     """
-    alpha = given.alpha.scatter(1, identity[:, None], 1.0)
+    # In float32 the large terms below, which nearly cancel, leave nothing but rounding errors.
+    alpha = given.alpha.double().scatter(1, identity[:, None], 1.0)
     strength = alpha.sum(1)
-    count = torch.tensor(float(alpha.shape[1]), device=alpha.device)
+    count = torch.tensor(alpha.shape[1], dtype=alpha.dtype, device=alpha.device)
     normaliser = torch.lgamma(strength) - torch.lgamma(count) - torch.lgamma(alpha).sum(1)
     expectation = ((alpha - 1) * (torch.digamma(alpha) - torch.digamma(strength)[:, None])).sum(1)
-    return (normaliser + expectation).mean()
+    return (normaliser + expectation).mean().to(given.alpha.dtype)
