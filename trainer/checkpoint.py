@@ -18,13 +18,19 @@ def save(path: Path, *, recipe: Recipe, images: str, step: int, state: dict[str,
         recipe: of the run.
         images: a digest of the training images.
         step: number of steps done.
-        state: what ``Training.state`` gives.
+        state: tensors and plain values by name.
+
+    Raises:
+        TrainerError: it can't be written, for instance because the disk is full; what was at ``path`` is still there.
     """
     beside = path.with_name(f".{path.name}.partial")
     content = {"recipe": recipe.model_dump_json(), "images": images, "step": step, "state": state}
     try:
-        torch.save(content, beside)
+        with beside.open("wb") as file:
+            torch.save(content, file)
         beside.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise TrainerError(f"{path} can't be written: {_reason(error)}.", "Free some space, then resume.") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -46,13 +52,14 @@ def load(path: Path, *, recipe: Recipe, images: str) -> tuple[int, dict[str, Any
         OSError,
         RuntimeError,
         EOFError,
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
         pickle.UnpicklingError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainerError(f"{path} can't be read as a checkpoint: {reason}.", "Start anew without --resume.") from None
+        raise TrainerError(
+            f"{path} can't be read as a checkpoint: {_reason(error)}.", "Start anew without --resume."
+        ) from None
     _refuse_another(path, saved, recipe)
     if saved_images != images:
         raise TrainerError(
@@ -60,6 +67,14 @@ def load(path: Path, *, recipe: Recipe, images: str) -> tuple[int, dict[str, Any
             "Resume with the same --data, or start anew.",
         )
     return step, state
+
+
+def _reason(error: Exception) -> str:
+    """What the system said where it said something, for torch tells of its own bookkeeping instead."""
+    if isinstance(error.__context__, OSError):
+        error = error.__context__
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    return said.splitlines()[0].rstrip(".") if said else type(error).__name__
 
 
 def _refuse_another(path: Path, saved: Recipe, recipe: Recipe) -> None:
