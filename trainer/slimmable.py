@@ -149,6 +149,7 @@ class SwitchableNorm(Slimmable):
 
 
 def _with_weight(layer: nn.Conv2d | nn.Linear, weight: Tensor) -> nn.Module:
+    layer = layer.to(weight)
     with torch.no_grad():
         layer.weight.copy_(weight)
     return layer
