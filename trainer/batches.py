@@ -43,7 +43,8 @@ class BalancedBatches:
 
     def _take(self, queue: list[np.int64], images: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         while len(queue) < self.images_per_identity:
-            queue.extend(rng.permutation(images))
+            # Those still waiting go to the end of the next round, so that no image comes twice in a batch without need.
+            queue.extend(sorted(rng.permutation(images), key=queue.__contains__))
         taken = np.array(queue[: self.images_per_identity], dtype=np.int64)
         del queue[: self.images_per_identity]
         return taken
