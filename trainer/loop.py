@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,13 @@ class LabelledImages:
     std: tuple[float, float, float]
     """Of each colour, in 0..1: divided by before the network."""
 
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of pixels and identities."""
-        return hashlib.sha256(self.pixels.tobytes() + self.identity.tobytes()).hexdigest()
+        digest = hashlib.sha256(str(self.pixels.shape).encode())
+        for part in (self.pixels, self.identity):
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class Training:
     def save(self, path: Path) -> None:
         """Writes a checkpoint."""
         state = {"supernet": self.supernet.state_dict(), "optimiser": self._optimiser.state_dict()}
-        checkpoint.save(path, recipe=self.recipe, images=self.images.digest(), step=self.steps_done, state=state)
+        checkpoint.save(path, recipe=self.recipe, images=self.images.digest, step=self.steps_done, state=state)
 
     def resume(self, path: Path) -> None:
         """Goes back to a checkpoint of the same recipe and images.
@@ -146,7 +151,7 @@ class Training:
         Raises:
             TrainerError: see ``checkpoint.load``.
         """
-        self.steps_done, state = checkpoint.load(path, recipe=self.recipe, images=self.images.digest())
+        self.steps_done, state = checkpoint.load(path, recipe=self.recipe, images=self.images.digest)
         self.supernet.load_state_dict(state["supernet"])
         self._optimiser.load_state_dict(state["optimiser"])
 
