@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Augmentation(_Section):
@@ -58,7 +58,7 @@ class Recipe(_Section):
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     softmax_scale: Annotated[float, Field(gt=0)] = 16.0
     """Scale of the cosines in the widest model's softmax."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: str = "auto"
     amp: Literal["off", "bfloat16"] = "off"
     """Mixed precision of the forward pass; on CUDA devices only."""
