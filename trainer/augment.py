@@ -11,7 +11,7 @@ class Augmenter:
 
     Args:
         recipe: which variations, and the image size.
-        mean: of each colour, 0..1; erased parts are filled with it.
+        mean: of each colour, 0..1; erased parts are filled with the grey of its average.
     """
 
     def __init__(self, recipe: Recipe, mean: tuple[float, float, float]) -> None:
