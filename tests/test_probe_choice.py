@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from samples import PREPROCESSING, SPACE, encoded, unit_rows
-from sfsc_deploy.data.dataset import Split
 from tiny_onnx import HEIGHT, WIDTH, some_images
 
+from sfsc_deploy.data.dataset import JUNK_IDENTITY, Split
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import JUNK, retrieve
 from sfsc_deploy.probe import Probe, ProbeSize, build
@@ -99,6 +99,19 @@ def test_identities_seen_by_one_camera_alone_are_left_out(tmp_path: Path) -> Non
     assert probe.camera is not None
     assert 7 not in probe.camera
     assert set(probe.identity.tolist()) == {0, 1, 2, JUNK}
+
+
+def test_junk_is_no_identity(tmp_path: Path) -> None:
+    junk = [(JUNK_IDENTITY, camera) for camera in (1, 2, 3)]
+    probe = chosen(tmp_path, [*views(2, (1,), 1), *junk], [*views(2, (2,), 1), *junk])
+    assert set(probe.identity.tolist()) == {0, 1, JUNK}
+
+
+def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
+    splits = [split_of(tmp_path / "query", views(2, (1,), 1)), split_of(tmp_path / "gallery", views(2, (2,), 1))]
+    (tmp_path / "gallery" / "0001.png").unlink()
+    with pytest.raises(SfscError, match=r"gallery/0001\.png"):
+        build(*splits, PREPROCESSING, space=SPACE, origin="a set")
 
 
 def test_queries_without_a_match_are_left_out(tmp_path: Path) -> None:

@@ -85,12 +85,25 @@ def test_an_undeclared_dimension_is_taken_from_the_sidecar(tmp_path: Path) -> No
         assert embedder.embed(some_images(2)).shape == (2, DIM)
 
 
-def test_a_fixed_batch_loads_and_fails_naming_the_batch(tmp_path: Path) -> None:
+def test_a_fixed_batch_loads_and_fails_naming_the_batch(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with OnnxEmbedder(write_tiny_onnx(tmp_path / "tiny.onnx", batch=1)) as embedder:
         assert embedder.input_shape[0] == 1
         assert embedder.embed_batch(some_images(1)).shape == (1, DIM)
-        with pytest.raises(SfscError, match=r"tiny\.onnx failed on a batch of 3 images"):
+        with pytest.raises(SfscError, match=r"failed on a batch of 3 images: .* Got: 3 Expected: 1") as caught:
             embedder.embed_batch(some_images(3))
+    assert "\n" not in caught.value.message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_failure_inside_the_graph_is_told_by_the_error_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with OnnxEmbedder(write_tiny_onnx(tmp_path / "tiny.onnx", rows=1)) as embedder:
+        assert embedder.input_shape[0] == "N"
+        assert embedder.embed_batch(some_images(1)).shape == (1, DIM)
+        with pytest.raises(SfscError, match="failed on a batch of 2 images"):
+            embedder.embed_batch(some_images(2))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_another_input_type_loads_and_fails_on_use(tmp_path: Path) -> None:

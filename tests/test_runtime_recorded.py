@@ -51,6 +51,12 @@ def test_a_recording_stands_for_its_artifact(artifact: Path, recorded: Path) -> 
         assert embedder.backend == f"{original.backend}, recorded on a device"
         assert embedder.recording.artifact == str(artifact)
         assert embedder.recording.files == {"tiny.onnx": sha256_of(artifact)}
+        assert {trial.size: trial.max_difference for trial in embedder.recording.batch_trials} == {
+            1: pytest.approx(0, abs=1e-6),
+            2: pytest.approx(0, abs=1e-6),
+            7: pytest.approx(0, abs=1e-6),
+            9: pytest.approx(0, abs=1e-6),
+        }
         assert {"sfsc-deploy", "python", "numpy"} <= embedder.recording.tools.keys()
 
 

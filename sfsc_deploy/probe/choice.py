@@ -5,6 +5,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfsc_deploy.data.dataset import Split
 from sfsc_deploy.data.images import Preprocessing, read_image
@@ -38,10 +39,12 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class _Image:
-    raw: bytes
+class _Choice:
+    """A chosen image: row `row` of `split`, of the identity that the probe calls `identity`."""
+
+    split: Split
+    row: int
     identity: int
-    camera: int | None
     is_query: bool
 
 
@@ -83,17 +86,17 @@ def build(
         )
     generator = np.random.default_rng(seed)
     chosen = sorted(generator.permutation(len(candidates))[: size.identities])
-    images = [
-        image
+    choices = [
+        choice
         for number, index in enumerate(chosen)
-        for image in _pick(candidates[index], number, query, gallery, size, generator)
+        for choice in _choose(candidates[index], number, query, gallery, size, generator)
     ]
-    return _assemble(images, preprocessing, space, origin)
+    return _assemble(choices, preprocessing, space, origin)
 
 
 def _candidates(query: Split, gallery: Split) -> list[_Candidate]:
     query_rows, gallery_rows = _rows_by_identity(query), _rows_by_identity(gallery)
-    shared = sorted(query_rows.keys() & gallery_rows.keys())
+    shared = sorted(query.identities & gallery.identities)
     candidates = []
     for identity in shared:
         matched = [row for row in query_rows[identity] if _has_match(row, query, gallery_rows[identity], gallery)]
@@ -115,20 +118,19 @@ def _has_match(row: int, query: Split, gallery_rows: Sequence[int], gallery: Spl
     return any(gallery.camera[other] != query.camera[row] for other in gallery_rows)
 
 
-def _pick(
+def _choose(
     candidate: _Candidate,
     number: int,
     query: Split,
     gallery: Split,
     size: ProbeSize,
     generator: np.random.Generator,
-) -> Iterator[_Image]:
+) -> Iterator[_Choice]:
     queries = _spread(candidate.queries, query, size.queries_each, generator)
     asked = {_camera(query, row) for row in queries}
     matches = _spread(candidate.gallery, gallery, size.gallery_each, generator, later=asked)
-    for split, rows, is_query in ((query, queries, True), (gallery, matches, False)):
-        for row in rows:
-            yield _Image(split.raw(row), number, _camera(split, row), is_query)
+    yield from (_Choice(query, row, number, True) for row in queries)
+    yield from (_Choice(gallery, row, number, False) for row in matches)
 
 
 def _spread(
@@ -152,19 +154,24 @@ def _camera(split: Split, row: int) -> int | None:
     return None if split.camera is None else split.camera[row]
 
 
-def _assemble(images: Sequence[_Image], preprocessing: Preprocessing, space: str, origin: str) -> Probe:
+def _assemble(choices: Sequence[_Choice], preprocessing: Preprocessing, space: str, origin: str) -> Probe:
     patterns = draw_patterns(preprocessing.height, preprocessing.width)
-    photographs = np.stack([read_image(image.raw, preprocessing) for image in images])
     added = len(patterns)
-    cameras = [image.camera for image in images if image.camera is not None]
+    photographs = np.stack([read_image(choice.split.sources[choice.row], preprocessing) for choice in choices])
     return Probe(
         space=space,
         origin=origin,
         preprocessing=preprocessing,
         images=np.concatenate([photographs, patterns]),
-        raw=(*(image.raw for image in images), *[b""] * added),
-        identity=np.array([*(image.identity for image in images), *[JUNK] * added], np.int64),
-        camera=np.array([*cameras, *[0] * added], np.int64) if len(cameras) == len(images) else None,
-        is_query=np.array([*(image.is_query for image in images), *[False] * added]),
-        is_pattern=np.array([False] * len(images) + [True] * added),
+        raw=(*(choice.split.raw(choice.row) for choice in choices), *[b""] * added),
+        identity=np.array([choice.identity for choice in choices] + [JUNK] * added, np.int64),
+        camera=_cameras(choices, added),
+        is_query=np.array([choice.is_query for choice in choices] + [False] * added),
+        is_pattern=np.array([False] * len(choices) + [True] * added),
     )
+
+
+def _cameras(choices: Sequence[_Choice], added: int) -> NDArray[np.int64] | None:
+    cameras = [_camera(choice.split, choice.row) for choice in choices]
+    known = [camera for camera in cameras if camera is not None]
+    return np.array(known + [0] * added, np.int64) if len(known) == len(cameras) else None

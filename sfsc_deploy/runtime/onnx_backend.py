@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
 
 CPU = "CPUExecutionProvider"
 _FATAL = 4
+_REASON = 240  # characters of a message of ONNX Runtime, which can go on for pages
 
 Shape = tuple[int | str | None, ...]
 """A declared shape: a symbolic dimension is its name, an unnamed one None."""
@@ -102,9 +104,7 @@ class OnnxEmbedder(Embedder):
             return np.asarray(embedding)
         except Exception as error:  # the types of ONNX Runtime have no base of their own
             count = "1 image" if len(images) == 1 else f"{len(images)} images"
-            raise SfscError(
-                f"{self.name} failed on a batch of {count}: {_first_line(error)}", "Export it anew."
-            ) from error
+            raise SfscError(f"{self.name} failed on a batch of {count}: {_reason(error)}", "Export it anew.") from error
 
     def _release(self) -> None:
         self._session = None
@@ -119,11 +119,10 @@ def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> 
         )
     if not path.is_file():
         raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
-    onnxruntime.set_default_logger_severity(_FATAL)
     try:
         return onnxruntime.InferenceSession(path, _options(threads), providers=list(providers))
     except Exception as error:  # the types of ONNX Runtime have no base of their own
-        raise SfscError(f"{path} cannot be read as ONNX: {_first_line(error)}", "Copy or export it anew.") from error
+        raise SfscError(f"{path} cannot be read as ONNX: {_reason(error)}", "Copy or export it anew.") from error
 
 
 def _options(threads: int | None) -> Any:
@@ -154,5 +153,5 @@ def _size(shape: Shape) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: Exception) -> str:
+    return shorten(str(error), _REASON)

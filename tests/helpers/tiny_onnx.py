@@ -30,14 +30,16 @@ def write_tiny_onnx(
     weights: NDArray[np.float32] | None = None,
     *,
     batch: str | int = "N",
+    rows: int = -1,
     hide_dim: bool = False,
     output_type: int = TensorProto.FLOAT,
     input_type: int = TensorProto.UINT8,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write `image` -> Cast -> Div -> Flatten -> MatMul -> L2 normalisation -> `embedding`.
+    """Write `image` -> Cast -> Div -> Reshape -> MatMul -> L2 normalisation -> `embedding`.
 
-    With `hide_dim` a selection of all columns follows, whose number of columns nobody can tell from the graph.
+    `rows` is what the Reshape says of the batch: any number but -1 fixes it behind what the input declares. With
+    `hide_dim` a selection of all columns follows, whose number of columns nobody can tell from the graph.
     """
     weights = tiny_weights() if weights is None else weights
     dim = weights.shape[1]
@@ -45,7 +47,7 @@ def write_tiny_onnx(
     nodes = [
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["pixels", "levels"], ["scaled"]),
-        helper.make_node("Flatten", ["scaled"], ["flat"], axis=1),
+        helper.make_node("Reshape", ["scaled", "flat_shape"], ["flat"]),
         helper.make_node("MatMul", ["flat", "weights"], ["product"]),
         helper.make_node("LpNormalization", ["product"], ["unit"], axis=1, p=2),
         helper.make_node("Compress", ["unit", "columns"], ["all_columns"], axis=1),
@@ -58,6 +60,7 @@ def write_tiny_onnx(
         [helper.make_tensor_value_info("embedding", output_type, [batch, "D" if hide_dim else dim])],
         [
             numpy_helper.from_array(np.array(255, np.float32), "levels"),
+            numpy_helper.from_array(np.array([rows, HEIGHT * WIDTH * 3 if rows == -1 else -1]), "flat_shape"),
             numpy_helper.from_array(weights, "weights"),
             numpy_helper.from_array(np.ones(dim, np.bool_), "columns"),
         ],

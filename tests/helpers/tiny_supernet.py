@@ -1,0 +1,83 @@
+"""A supernet of two blocks, small enough for property tests and for whole training runs."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainer.loop import LabelledImages
+from trainer.recipe import Recipe
+from trainer.resnet import ResNet
+from trainer.slimmable import SlimmableConv2d, SwitchableNorm
+from trainer.supernet import ARCHITECTURES, Supernet
+
+STAGES = (8, 16)
+DIM = 8
+SIDE = 16
+
+
+def backbone(widths: Sequence[float]) -> ResNet:
+    stem = nn.Sequential(
+        SlimmableConv2d(3, STAGES[0], 3, stride=2, slim_in=False),
+        SwitchableNorm(nn.BatchNorm2d, STAGES[0], widths),
+        nn.ReLU(),
+    )
+    return ResNet((1, 1), STAGES, stem, widths)
+
+
+@contextmanager
+def tiny_architecture() -> Iterator[None]:
+    """Inside, a recipe may ask for the architecture "tiny"."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, "tiny", backbone)
+        yield
+
+
+def tiny_supernet(widths: Sequence[float] = (0.5, 1.0), *, identities: int = 6, seed: int = 0) -> Supernet:
+    torch.manual_seed(seed)
+    with tiny_architecture():
+        return Supernet("tiny", widths, DIM, identities)
+
+
+def calibrate(model: nn.Module, seed: int = 7) -> None:
+    """Gives each batch norm statistics and affine parameters that change what it does."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            for values, low, high in (
+                (layer.running_mean, -0.5, 0.5),
+                (layer.running_var, 0.2, 2.0),
+                (layer.weight, 0.5, 1.5),
+                (layer.bias, -0.5, 0.5),
+            ):
+                values.data.uniform_(low, high, generator=generator)
+            layer.num_batches_tracked.fill_(1)
+
+
+def tiny_recipe(**changed: Any) -> Recipe:
+    """Three epochs of two steps."""
+    settings: dict[str, Any] = {
+        "arch": "tiny",
+        "widths": (0.5, 1.0),
+        "embedding_dim": DIM,
+        "image_size": SIDE,
+        "epochs": 3,
+        "batch_size": 16,
+        "device": "cpu",
+        "augmentation": {"padding": 1},
+    }
+    return Recipe.model_validate(settings | changed)
+
+
+def flat_colours(identities: int = 8, images_each: int = 4, seed: int = 0) -> LabelledImages:
+    """Every identity is a colour of its own under a little noise: trivial to learn."""
+    rng = np.random.default_rng(seed)
+    colours = rng.integers(30, 225, (identities, 1, 1, 1, 3))
+    noise = rng.integers(-10, 11, (identities, images_each, SIDE, SIDE, 3))
+    pixels = (colours + noise).astype(np.uint8).reshape(-1, SIDE, SIDE, 3)
+    identity = np.repeat(np.arange(identities), images_each)
+    return LabelledImages(pixels, identity, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
