@@ -13,6 +13,7 @@ ring 0 belongs to all widths, ring r to width r and the wider ones.
 - ``shared``: the projection of a pair is taken over the region that both own, and leaves the rest alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,18 +34,27 @@ class Reconciliation:
     """Share of the pairs of gradients, over all tensors, with a negative inner product."""
 
 
-def reconcile(rows: GradientRows, extent: Extent, *, whole_network: bool, generator: torch.Generator) -> Reconciliation:
+def reconcile(
+    rows: GradientRows,
+    extent: Extent,
+    *,
+    priorities: Sequence[float],
+    whole_network: bool,
+    generator: torch.Generator,
+) -> Reconciliation:
     """Combines the collected gradients into the one that the optimiser sees.
 
     Args:
         rows: gradients of all widths.
         extent: over which parameters conflicting gradients are projected.
+        priorities: by how much the gradient of each width is multiplied beforehand.
         whole_network: look for conflicts over all tensors together rather than in each.
         generator: draws the order of the projections.
     """
-    grams = torch.stack([ring_grams(tensor) for tensor in rows.tensors]).double().cpu()
+    scale = torch.tensor(priorities, dtype=torch.float64)
+    grams = torch.stack([ring_grams(tensor) for tensor in rows.tensors]).double().cpu() * scale[:, None] * scale
     seen = grams.sum(0, keepdim=True) if whole_network else grams
-    coefficients = combination(seen, extent, generator).expand(len(grams), -1, -1)
+    coefficients = (combination(seen, extent, generator) * scale).expand(len(grams), -1, -1)
     for tensor, weights in zip(rows.tensors, coefficients.tolist(), strict=True):
         combine(tensor, weights)
     return Reconciliation(_share_of_conflicts(seen.sum(1)))

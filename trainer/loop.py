@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from trainer import checkpoint
 from trainer.augment import Augmenter
@@ -17,7 +18,7 @@ from trainer.batches import BalancedBatches
 from trainer.conflict import reconcile
 from trainer.errors import TrainerError
 from trainer.gradients import GradientRows
-from trainer.methods import Sfsc, Target, WidthLoss
+from trainer.methods import Output, Sfsc, Target, WidthLoss, priorities
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
 from trainer.supernet import Supernet
@@ -122,11 +123,15 @@ class Training:
         self.supernet.train()
         self._optimiser.zero_grad()
         images, target = self._inputs(batch)
-        losses = [self._backward(row, images, target) for row in range(len(self.recipe.widths))]
+        losses = self._backward_all(images, target)
         settings = self.recipe.compatibility
         order = torch.Generator().manual_seed(self._seed())
         outcome = reconcile(
-            self._rows, settings.conflict, whole_network=settings.granularity == "network", generator=order
+            self._rows,
+            settings.conflict,
+            priorities=priorities([loss.uncertainty for loss in losses], settings.priority),
+            whole_network=settings.granularity == "network",
+            generator=order,
         )
         self._rows.hand_over()
         self._optimiser.step()
@@ -162,16 +167,25 @@ class Training:
         identity = torch.from_numpy(self.images.identity[batch]).to(self.device)
         return (images - mean) / std, Target(identity, self.steps_done / self.steps)
 
-    def _backward(self, row: int, images: Tensor, target: Target) -> WidthLoss:
-        width = self.recipe.widths[row]
+    def _backward_all(self, images: Tensor, target: Target) -> list[WidthLoss]:
+        """The losses of all widths, ascending, their gradients collected; the widest goes first, as the teacher."""
+        teacher: Tensor | None = None
+        losses = []
+        for row in reversed(range(len(self.recipe.widths))):
+            output = self._output(images, self.recipe.widths[row])
+            loss = self._method.loss(output, target, teacher)
+            with self._rows.collecting(row):
+                torch.autograd.backward(loss.value)
+            teacher = output.embedding.detach() if teacher is None else teacher
+            losses.append(loss)
+        return losses[::-1]
+
+    def _output(self, images: Tensor, width: float) -> Output:
         mixed = self.recipe.amp == "bfloat16" and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             embedding = self.supernet(images, width)
-        cosines = self.supernet.classifier(embedding)
-        loss = self._method.loss(cosines, target, widest=width == self.recipe.widths[-1])
-        with self._rows.collecting(row):
-            torch.autograd.backward(loss.value)
-        return loss
+        normalised = F.normalize(embedding.float())
+        return Output(normalised, self.supernet.classifier(normalised))
 
     def _set_learning_rate(self) -> float:
         rate = learning_rate(self.recipe, self.steps_done, len(self.batches))

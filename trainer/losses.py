@@ -60,6 +60,18 @@ def expected_cross_entropy(given: Evidence, identity: Tensor) -> Tensor:
     return (torch.digamma(given.strength) - torch.digamma(alpha_y)).mean()
 
 
+def distillation_loss(embedding: Tensor, teacher: Tensor) -> Tensor:
+    """One minus the cosine to the widest model's embedding of the same image: the mean over the batch.
+
+    In-place distillation (universally slimmable networks, arXiv 1903.05134) on embeddings rather than on logits.
+
+    Args:
+        embedding: ``[N, D]``, L2-normalised.
+        teacher: ``[N, D]``, L2-normalised, without a gradient.
+    """
+    return 1 - (embedding * teacher).sum(1).mean()
+
+
 def misleading_evidence(given: Evidence, identity: Tensor) -> Tensor:
     """KL divergence of the evidence for wrong identities from the uniform Dirichlet (arXiv 1806.01768, sec. 4).
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from trainer.errors import TrainerError
 
 Positive = Annotated[int, Field(gt=0)]
+Priority = Literal["equal", "uncertainty"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -29,12 +30,14 @@ class Compatibility(_Section):
 
     loss: Literal["uncertainty", "plain"] = "uncertainty"
     """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the softmax of the widest model."""
-    evidence_scale: Annotated[float, Field(gt=0, le=30)] = 12.0
+    evidence_scale: Annotated[float, Field(gt=0, le=30)] = 16.0
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
-    priority: Literal["equal", "uncertainty"] = "equal"
-    """``uncertainty``: a narrow model's loss is weighed by its uncertainty relative to the mean of all."""
+    distillation: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of the pull of a narrow model's embedding towards the widest one's of the same image."""
+    priority: Priority = "equal"
+    """``uncertainty``: each width's gradient is weighed by its uncertainty relative to the mean of all."""
     conflict: Literal["none", "zero-padded", "shared"] = "shared"
     """Over which parameters conflicting gradients are projected: see ``trainer.conflict``."""
     granularity: Literal["tensor", "network"] = "tensor"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from trainer.slimmable import SlimmableConv2d, SwitchableNorm
+from trainer.norms import SwitchableNorm
+from trainer.slimmable import SlimmableConv2d
 
 
 class BasicBlock(nn.Module):
@@ -13,15 +14,15 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, widths: Sequence[float]) -> None:
         super().__init__()
         self.conv1 = SlimmableConv2d(inputs, outputs, 3, stride=stride)
-        self.bn1 = SwitchableNorm(nn.BatchNorm2d, outputs, widths)
+        self.bn1 = SwitchableNorm(outputs, widths)
         self.conv2 = SlimmableConv2d(outputs, outputs, 3)
-        self.bn2 = SwitchableNorm(nn.BatchNorm2d, outputs, widths)
+        self.bn2 = SwitchableNorm(outputs, widths)
         self.relu = nn.ReLU()
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(
                 SlimmableConv2d(inputs, outputs, 1, stride=stride),
-                SwitchableNorm(nn.BatchNorm2d, outputs, widths),
+                SwitchableNorm(outputs, widths),
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def resnet_mini(widths: Sequence[float]) -> ResNet:
     stages = (32, 64, 128, 256)
     stem = nn.Sequential(
         SlimmableConv2d(3, stages[0], 3, stride=2, slim_in=False),
-        SwitchableNorm(nn.BatchNorm2d, stages[0], widths),
+        SwitchableNorm(stages[0], widths),
         nn.ReLU(),
     )
     return ResNet((1, 1, 1, 1), stages, stem, widths)
@@ -80,7 +81,7 @@ def resnet18(widths: Sequence[float]) -> ResNet:
     stages = (64, 128, 256, 512)
     stem = nn.Sequential(
         SlimmableConv2d(3, stages[0], 7, stride=2, slim_in=False),
-        SwitchableNorm(nn.BatchNorm2d, stages[0], widths),
+        SwitchableNorm(stages[0], widths),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, 1),
     )

@@ -4,10 +4,8 @@ A layer is switched to a width by its ``width`` attribute; ``Supernet`` switches
 that the architectures read like ordinary ones.
 """
 
-import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -108,44 +106,6 @@ class SlimmableLinear(nn.Linear, Slimmable):
     def slimmed_channels(self) -> int | None:
         """None: the embedding has the same dimension at every width."""
         return None
-
-
-class SwitchableNorm(Slimmable):
-    """A batch norm with statistics and affine parameters of its own for each width.
-
-    Args:
-        norm: ``nn.BatchNorm1d`` or ``nn.BatchNorm2d``.
-        full: full number of channels.
-        widths: the widths that are trained.
-        slim: False where the channels don't follow the width (the norm of the embedding).
-    """
-
-    def __init__(
-        self,
-        norm: type[nn.BatchNorm1d] | type[nn.BatchNorm2d],
-        full: int,
-        widths: Sequence[float],
-        *,
-        slim: bool = True,
-    ) -> None:
-        super().__init__()
-        self.full = full
-        self.slim = slim
-        self.widths = tuple(widths)
-        self.norms = nn.ModuleList(norm(channels(full, w) if slim else full) for w in self.widths)
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch's norms give it
-        """Normalises ``[N, C(width), ...]`` with the statistics of the current width."""
-        normalised: Tensor = self.norms[self.widths.index(self.width)](input)
-        return normalised
-
-    def plain(self, width: float) -> nn.Module:
-        """A copy of the norm of a trained width."""
-        return copy.deepcopy(self.norms[self.widths.index(width)])
-
-    def slimmed_channels(self) -> int | None:
-        """The full number of channels, or None where they don't follow the width."""
-        return self.full if self.slim else None
 
 
 def _with_weight(layer: nn.Conv2d | nn.Linear, weight: Tensor) -> nn.Module:

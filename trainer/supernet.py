@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainer.errors import TrainerError
+from trainer.norms import EmbeddingNorm
 from trainer.resnet import ResNet, resnet18, resnet_mini
-from trainer.slimmable import Region, Slimmable, SlimmableLinear, SwitchableNorm, channels
+from trainer.slimmable import Region, Slimmable, SlimmableLinear, channels
 
 ARCHITECTURES: Final[dict[str, Callable[[Sequence[float]], ResNet]]] = {
     "resnet-mini": resnet_mini,
@@ -43,8 +44,8 @@ class CosineClassifier(nn.Module):
         self.weight = nn.Parameter(torch.randn(identities, dim) / dim**0.5)
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """``[N, D]``, of any norm, to cosines ``[N, identities]`` in float32."""
-        return F.linear(F.normalize(embedding.float()), F.normalize(self.weight))
+        """``[N, D]``, float32 and L2-normalised, to cosines ``[N, identities]``."""
+        return F.linear(embedding, F.normalize(self.weight))
 
 
 class Supernet(nn.Module):
@@ -71,7 +72,7 @@ class Supernet(nn.Module):
         self.net = EmbeddingNet(
             backbone,
             SlimmableLinear(backbone.features, dim),
-            SwitchableNorm(nn.BatchNorm1d, dim, self.widths, slim=False),
+            EmbeddingNorm(dim, self.widths),
         )
         self.classifier = CosineClassifier(dim, identities)
         self._refuse_degenerate_widths()

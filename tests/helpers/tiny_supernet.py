@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from trainer.loop import LabelledImages
+from trainer.norms import EmbeddingNorm, SwitchableNorm
 from trainer.recipe import Recipe
 from trainer.resnet import ResNet
-from trainer.slimmable import SlimmableConv2d, SwitchableNorm
+from trainer.slimmable import SlimmableConv2d
 from trainer.supernet import ARCHITECTURES, Supernet
 
 STAGES = (8, 16)
@@ -23,7 +24,7 @@ SIDE = 16
 def backbone(widths: Sequence[float]) -> ResNet:
     stem = nn.Sequential(
         SlimmableConv2d(3, STAGES[0], 3, stride=2, slim_in=False),
-        SwitchableNorm(nn.BatchNorm2d, STAGES[0], widths),
+        SwitchableNorm(STAGES[0], widths),
         nn.ReLU(),
     )
     return ResNet((1, 1), STAGES, stem, widths)
@@ -47,6 +48,9 @@ def calibrate(model: nn.Module, seed: int = 7) -> None:
     """Gives each batch norm statistics and affine parameters that change what it does."""
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
+        if isinstance(layer, EmbeddingNorm):
+            nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
+            nn.init.uniform_(layer.bias, -0.5, 0.5, generator=generator)
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             for values, low, high in (
                 (layer.running_mean, -0.5, 0.5),
@@ -54,7 +58,8 @@ def calibrate(model: nn.Module, seed: int = 7) -> None:
                 (layer.weight, 0.5, 1.5),
                 (layer.bias, -0.5, 0.5),
             ):
-                values.data.uniform_(low, high, generator=generator)
+                if values is not None:
+                    values.data.uniform_(low, high, generator=generator)
             layer.num_batches_tracked.fill_(1)
 
 

@@ -1,0 +1,87 @@
+"""A whole fleet to verify: an untrained run whose batch norms have seen images, its probe, and its exports."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save_file
+
+from profiles import load as load_profile
+from sfsc_deploy.artifact import space_id
+from sfsc_deploy.data.dataset import Split
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.exporting.request import ExportTask
+from sfsc_deploy.exporting.run import export
+from sfsc_deploy.probe import ProbeSize, build
+from sfsc_deploy.run_folder import PROBE, WEIGHTS, RunFacts, RunFolder, write_recipe
+from sfsc_deploy.runtime.torch_backend import reference
+from trainer.recipe import Recipe
+from trainer.supernet import Supernet
+
+WIDTHS = (0.25, 0.5, 1.0)
+DIM = 16
+PREPROCESSING = Preprocessing(height=32, width=24)
+IDENTITIES, IMAGES_EACH = 10, 4
+
+
+def make_run(folder: Path, seed: int = 0) -> Path:
+    """A finished run of widths 0.25, 0.5 and 1 with a probe of 20 queries and 20 gallery images."""
+    folder.mkdir(parents=True)
+    weights = _supernet(seed).state_dict()
+    save_file(weights, folder / WEIGHTS)
+    space = space_id({name: tensor.numpy() for name, tensor in weights.items()}, DIM, PREPROCESSING)
+    recipe = Recipe(widths=WIDTHS, embedding_dim=DIM, image_size=(PREPROCESSING.height, PREPROCESSING.width))
+    facts = RunFacts(data="portraits", identities=4, preprocessing=PREPROCESSING, space=space, tools={})
+    write_recipe(folder, recipe, facts)
+    _write_probe(folder, space)
+    return folder
+
+
+def export_all(run: Path, out: Path, profiles: Iterable[str]) -> Path:
+    """Artifacts of a run, one a profile, in `out`."""
+    export(ExportTask(run, tuple(load_profile(name) for name in profiles), out))
+    return out
+
+
+def portraits(identities: Iterable[int], numbers: Iterable[int]) -> Split:
+    """Images of identities as PNG: each has colours of its own, in a pattern of its own, under noise."""
+    chosen = [(identity, number) for identity in identities for number in numbers]
+    return Split(
+        sources=tuple(_portrait(identity, number) for identity, number in chosen),
+        identity=tuple(f"{identity:03}" for identity, _ in chosen),
+    )
+
+
+def _portrait(identity: int, number: int) -> bytes:
+    own = np.random.default_rng(identity).integers(0, 256, (4, 4, 3)).astype(np.uint8)
+    smooth = np.asarray(Image.fromarray(own).resize((40, 48), Image.Resampling.BICUBIC)).astype(np.int64)
+    noise = np.random.default_rng((identity, number)).integers(-60, 61, smooth.shape)
+    return encoded(np.clip(smooth + noise, 0, 255).astype(np.uint8))
+
+
+def encoded(image: NDArray[np.uint8]) -> bytes:
+    """An image as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _supernet(seed: int) -> Supernet:
+    torch.manual_seed(seed)
+    supernet = Supernet("resnet-mini", WIDTHS, DIM, 4).train()
+    with torch.no_grad():
+        for width in WIDTHS:
+            supernet(torch.randn(32, 3, PREPROCESSING.height, PREPROCESSING.width), width)
+    return supernet.eval()
+
+
+def _write_probe(folder: Path, space: str) -> None:
+    run = RunFolder.open(folder)
+    everyone = range(IDENTITIES)
+    query, gallery = portraits(everyone, range(2)), portraits(everyone, range(2, IMAGES_EACH))
+    probe = build(query, gallery, PREPROCESSING, space=space, origin="portraits", size=ProbeSize())
+    probe.with_references(WIDTHS, lambda width, images: reference(run, width).embed(images)).save(folder / PROBE)

@@ -1,0 +1,76 @@
+"""A recipe that can't be trained is refused by the name of its setting."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from trainer.errors import TrainerError
+from trainer.recipe import Recipe, parse_recipe
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"widths": []}, "widths: widths are shares"),
+        ({"widths": [0.0, 1.0]}, "widths: widths are shares"),
+        ({"widths": [-0.5, 1.0]}, "widths: widths are shares"),
+        ({"widths": [0.5, 1.5]}, "widths: widths are shares"),
+        ({"widths": [float("nan"), 1.0]}, "widths"),
+        ({"widths": [0.5, 0.5, 1.0]}, "widths: a width appears twice"),
+        ({"widths": [0.25, 0.5]}, r"widths: the widest must be 1\.0"),
+        ({"widths": ["wide", 1.0]}, r"widths\.0"),
+        ({"batch_size": 30}, "batch_size 30 is not a multiple, at least twice, of images_per_identity 4"),
+        ({"batch_size": 4}, "batch_size 4 is not a multiple, at least twice"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"images_per_identity": 1}, "images_per_identity"),
+        ({"embedding_dim": 1}, "embedding_dim"),
+        ({"image_size": 0}, "image_size"),
+        ({"image_size": [48, -1]}, "image_size"),
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": INFINITE}, "learning_rate"),
+        ({"momentum": 1}, "momentum"),
+        ({"weight_decay": -1}, "weight_decay"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
+        ({"amp": "float16"}, "amp"),
+        ({"augmentation": {"flip": 2}}, r"augmentation\.flip"),
+        ({"compatibility": {"conflict": "sometimes"}}, r"compatibility\.conflict"),
+        ({"learning_rte": 0.1}, "learning_rte: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(TrainerError, match=rf"The recipe from my\.toml is not valid: {named}") as caught:
+        parse_recipe(settings, "my.toml")
+    assert "learning_rate" in caught.value.remedy
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    with pytest.raises(TrainerError, match=r"epochs: .*; seed: "):
+        parse_recipe({"epochs": 0, "seed": -1}, "my.toml")
+
+
+def test_widths_are_sorted() -> None:
+    assert Recipe(widths=(1.0, 0.25, 0.5)).widths == (0.25, 0.5, 1.0)
+
+
+def test_one_number_is_a_square() -> None:
+    assert parse_recipe({"image_size": 64}, "here").image_size == (64, 64)
+
+
+def test_a_recipe_survives_being_written() -> None:
+    recipe = Recipe(widths=(0.1, 0.3, 1.0), image_size=(128, 64), seed=7)
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_a_recipe_never_changes() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Recipe().epochs = 3  # type: ignore[misc]
+
+
+def test_a_batch_divides_into_identities() -> None:
+    assert Recipe(batch_size=48, images_per_identity=3).identities_per_batch == 16
