@@ -72,8 +72,9 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], key: str, head
 
     One entry, because the order of several is not the same each time, and equal contents must have equal hashes.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={key: header})
+        # By way of bytes: `save_file` makes a file that only its owner may read.
+        temporary.write_bytes(save(contiguous, metadata={key: header}))

@@ -23,7 +23,7 @@ from sfsc_deploy.run_folder import (
     write_json,
     write_recipe,
 )
-from sfsc_deploy.runtime.torch_backend import SubmodelEmbedder
+from sfsc_deploy.runtime.torch_backend import TorchEmbedder
 from sfsc_deploy.training.interruption import Interrupted, Interruption, interruptible
 from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared, prepare
@@ -93,20 +93,20 @@ class _Run:
         return cross_test({f"{width:g}": self._embed(width) for width in self._prepared.recipe.widths}, self._held_out)
 
     def _embed(self, width: float) -> Embed:
-        submodel = SubmodelEmbedder(
+        submodel = TorchEmbedder(
             self._training.supernet, width, self._prepared.preprocessing, device=str(self._training.device)
         )
         return submodel.embed
 
     def _finish(self) -> RunFolder:
         """Writes everything else; the recipe with the id of the space comes last and marks the run as finished."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         evaluation = self._evaluate()
         self._listener.evaluated(self._prepared.recipe.epochs, evaluation)
         weights = {name: tensor.cpu().contiguous() for name, tensor in self._training.supernet.state_dict().items()}
         with replacing(self._folder / WEIGHTS) as beside:
-            save_file(weights, beside)
+            beside.write_bytes(save(weights))
         arrays = {name: tensor.numpy() for name, tensor in weights.items()}
         space = space_id(arrays, self._prepared.recipe.embedding_dim, self._prepared.preprocessing)
         self._write_probe(space)
@@ -121,7 +121,7 @@ class _Run:
         probe = build(data.query, data.gallery, self._prepared.preprocessing, space=space, origin=data.name)
         supernet = self._training.supernet.cpu()
         embedders = {
-            width: SubmodelEmbedder(supernet, width, self._prepared.preprocessing)
+            width: TorchEmbedder(supernet, width, self._prepared.preprocessing)
             for width in self._prepared.recipe.widths
         }
         references = probe.with_references(embedders, lambda width, images: embedders[width].embed(images))

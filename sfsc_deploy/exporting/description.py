@@ -1,0 +1,52 @@
+"""The sidecar of what an exporter wrote, with its fidelity measured on the probe."""
+
+from pathlib import Path
+
+import numpy as np
+
+from exporters.request import ExportResult
+from sfsc_deploy import __version__
+from sfsc_deploy.artifact import Build, Description, Fidelity, ProbeFile, Sidecar
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of
+from sfsc_deploy.probe import Probe
+from sfsc_deploy.runtime import load
+
+
+def describe(description: Description, result: ExportResult, probe_file: ProbeFile, probe: Probe) -> Sidecar:
+    """The whole record of an artifact that lies where the exporter wrote it."""
+    return Sidecar(
+        **description.model_dump(exclude={"precision"}),
+        precision=result.precision,
+        files={file.name: sha256_of(file) for file in result.files},
+        parameters=result.parameters,
+        multiply_adds=result.multiply_adds,
+        size_bytes=sum(file.stat().st_size for file in result.files),
+        tools={"sfsc-deploy": __version__, **result.tools},
+        build=Build(status=result.status, command=result.command),
+        probe=probe_file,
+        fidelity=_fidelity(result.files[0], probe, description.width),
+    )
+
+
+def written_sidecars(stem: str, suffix: str, result: ExportResult) -> list[str]:
+    """Names of the files that get the sidecar: what was written, and the artifact that is yet to be built from it."""
+    return list(dict.fromkeys([result.files[0].name, f"{stem}{suffix}"]))
+
+
+def _fidelity(model: Path, probe: Probe, width: float) -> Fidelity | None:
+    """Row-wise cosine to the reference; None where the file can't be run here."""
+    try:
+        with load(model) as embedder:
+            embedding = embedder.embed(probe.images).astype(np.float64)
+    except SfscError:
+        return None
+    reference = probe.reference[width].astype(np.float64)
+    norms = np.linalg.norm(embedding, axis=1) * np.linalg.norm(reference, axis=1)
+    cosine = (embedding * reference).sum(1) / norms
+    return Fidelity(
+        min_cosine=float(cosine.min()),
+        p1_cosine=float(np.percentile(cosine, 1)),
+        median_cosine=float(np.median(cosine)),
+        images=len(cosine),
+    )

@@ -1,0 +1,44 @@
+"""What is to be exported, and what came of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiles.schema import Profile
+from sfsc_deploy.artifact import Sidecar
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """Artifacts for some profiles, from one run."""
+
+    run: Path | None
+    """The run folder; None: the latest."""
+    profiles: tuple[Profile, ...]
+    out: Path = Path("dist")
+    width: float | None = None
+    """None: for each profile the largest trained width that it affords."""
+    precision: str | None = None
+    """None: for each profile its own."""
+    probe: Path | None = None
+    """Labelled images to make the probe of; None: the run's own probe."""
+    overwrite: bool = False
+    skip_unavailable: bool = False
+    """Pass over a profile whose format this version can't write, rather than refuse."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One artifact that was written."""
+
+    profile: Profile
+    file: Path
+    """The model file: for a profile whose artifact is yet to be built, what it is built from."""
+    sidecar: Sidecar
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A profile whose format this version can't write."""
+
+    profile: Profile
+    why: str
