@@ -82,7 +82,7 @@ class Intruder:
         return os.mkdir, (str(self.trace),)
 
 
-@pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+@pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, 2))])
 def test_a_checkpoint_never_runs_code(file: Path, tmp_path: Path, write: Any) -> None:
     trace = tmp_path / "ran"
     write({"recipe": Intruder(trace)}, file)

@@ -1,5 +1,7 @@
 """Gradient projection by Gram matrices, against PCGrad on explicit vectors."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -75,16 +77,14 @@ def orders_of(count: int, seed: int) -> list[list[int]]:
     return [torch.randperm(count, generator=generator).tolist() for _ in range(count)]
 
 
-def reconciled(
-    rows: GradientRows, extent: Extent, *, whole_network: bool = False, seed: int = 0
-) -> list[NDArray[np.float32]]:
-    reconcile(
-        rows,
-        extent,
-        priorities=[1.0] * len(rows.buffer),
-        whole_network=whole_network,
-        generator=torch.Generator().manual_seed(seed),
-    )
+def share_of_conflicts(rows: GradientRows, extent: Extent, *, seed: int = 0, **asked: Any) -> float:
+    """Reconciles, with equal priorities and tensor by tensor unless asked otherwise."""
+    settings = {"priorities": [1.0] * len(rows.buffer), "whole_network": False} | asked
+    return reconcile(rows, extent, generator=torch.Generator().manual_seed(seed), **settings).conflicting
+
+
+def reconciled(rows: GradientRows, extent: Extent, **asked: Any) -> list[NDArray[np.float32]]:
+    share_of_conflicts(rows, extent, **asked)
     return [tensor.total.flatten().numpy().copy() for tensor in rows.tensors]
 
 
@@ -134,10 +134,7 @@ def agreeing(rows: GradientRows) -> GradientRows:
 @settings(max_examples=30, deadline=None)
 @given(gradient_rows().map(agreeing), st.sampled_from(EXTENTS), st.booleans())
 def test_gradients_that_agree_are_summed(rows: GradientRows, extent: Extent, whole: bool) -> None:
-    outcome = reconcile(
-        rows, extent, priorities=[1.0] * len(rows.buffer), whole_network=whole, generator=torch.Generator()
-    )
-    assert outcome.conflicting == 0
+    assert share_of_conflicts(rows, extent, whole_network=whole) == 0
     for tensor in rows.tensors:
         torch.testing.assert_close(tensor.total, tensor.rows.sum(0))
 
@@ -156,6 +153,16 @@ def test_the_total_scales_with_the_gradients(rows: GradientRows, extent: Extent,
     rows.buffer.mul_(factor)
     for scaled, expected in zip(reconciled(rows, extent), plain, strict=True):
         np.testing.assert_allclose(scaled / factor, expected, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(gradient_rows(widths=3), st.sampled_from(EXTENTS), st.booleans())
+def test_priorities_act_as_if_the_losses_had_been_multiplied(rows: GradientRows, extent: Extent, whole: bool) -> None:
+    priorities = [2.0, 0.5, 1.0]
+    weighed = reconciled(rows, extent, priorities=priorities, whole_network=whole)
+    rows.buffer.mul_(torch.tensor(priorities)[:, None])
+    for found, expected in zip(weighed, reconciled(rows, extent, whole_network=whole), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -220,30 +227,10 @@ def test_the_share_of_conflicts_is_counted_over_pairs_of_each_tensor(whole_netwo
     rows = rows_with([(2,), (2,)], [whole, whole], seed=0)
     rows.tensors[0].rows.copy_(torch.tensor([[1.0, 0], [-1, 0]]))
     rows.tensors[1].rows.copy_(torch.tensor([[3.0, 0], [3, 0]]))
-    outcome = reconcile(
-        rows, "shared", priorities=[1.0] * len(rows.buffer), whole_network=whole_network, generator=torch.Generator()
-    )
-    assert outcome.conflicting == share
+    assert share_of_conflicts(rows, "shared", whole_network=whole_network) == share
 
 
 def test_a_gradient_of_zeros_is_no_conflict() -> None:
     rows = two_widths(0, (1, 3))
-    assert (
-        reconcile(
-            rows, "shared", priorities=[1.0] * len(rows.buffer), whole_network=False, generator=torch.Generator()
-        ).conflicting
-        == 0
-    )
+    assert share_of_conflicts(rows, "shared") == 0
     np.testing.assert_allclose(rows.tensors[0].total, [[1, 3]])
-
-
-@pytest.mark.parametrize("extent", ["none", "zero-padded", "shared"])
-def test_priorities_act_as_if_the_losses_had_been_multiplied(extent: Extent) -> None:
-    shapes, regions = [(4, 4)], [((slice(2), slice(2)), (slice(3), slice(3)), (slice(4), slice(4)))]
-    weighed, multiplied = rows_with(shapes, regions, seed=3), rows_with(shapes, regions, seed=3)
-    priorities = [2.0, 0.5, 1.0]
-    for row, priority in enumerate(priorities):
-        multiplied.buffer[row] *= priority
-    for rows, weights in ((weighed, priorities), (multiplied, [1.0] * 3)):
-        reconcile(rows, extent, priorities=weights, whole_network=False, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(weighed.tensors[0].total, multiplied.tensors[0].total)

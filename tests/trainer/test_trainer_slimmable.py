@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from trainer.norms import EmbeddingNorm, SwitchableNorm
 from trainer.slimmable import SlimmableConv2d, SlimmableLinear, channels
 
 
@@ -63,31 +62,3 @@ def test_what_a_width_owns_is_what_its_gradient_reaches(layer: SlimmableConv2d |
 
 def test_a_plain_layer_has_the_dtype_of_the_slimmable_one() -> None:
     assert SlimmableConv2d(4, 8, 3).double().plain(0.5).weight.dtype == torch.float64
-
-
-def test_every_width_has_a_norm_of_its_own() -> None:
-    norm = SwitchableNorm(8, (0.5, 1.0))
-    norm.width = 0.5
-    norm(torch.randn(4, 4, 2, 2))
-    assert [one.num_batches_tracked.item() for one in norm.norms] == [1, 0]
-    assert [one.num_features for one in norm.norms] == [4, 8]
-
-
-def test_the_norm_of_the_embedding_has_statistics_of_its_own_and_an_affine_that_all_widths_share() -> None:
-    norm = EmbeddingNorm(8, (0.5, 1.0))
-    norm.width = 0.5
-    norm(torch.randn(4, 8) + 3)
-    assert [one.num_batches_tracked.item() for one in norm.norms] == [1, 0]
-    assert {name for name, _ in norm.named_parameters()} == {"weight", "bias"} == set(norm.owned(0.5))
-
-
-def test_a_plain_norm_of_the_embedding_is_that_of_its_width() -> None:
-    norm = EmbeddingNorm(8, (0.5, 1.0))
-    for width in norm.widths:
-        norm.width = width
-        norm(torch.randn(16, 8) * (1 + width))
-    nn.init.uniform_(norm.weight)
-    nn.init.uniform_(norm.bias)
-    norm.eval()
-    batch = torch.randn(4, 8)
-    torch.testing.assert_close(norm.plain(1.0).eval()(batch), norm(batch))

@@ -33,7 +33,7 @@ def test_a_width_depends_on_what_it_owns_alone() -> None:
 
 def test_all_shared_parameters_are_owned_and_no_other() -> None:
     supernet = tiny_supernet()
-    shared = {name for name, parameter in supernet.named_parameters() if parameter.dim() > 1}
+    shared = {name for name, _ in supernet.named_parameters() if ".norms." not in name}
     assert set(supernet.owned(0.5)) == set(supernet.owned(1.0)) == shared
 
 
@@ -58,9 +58,9 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
         Supernet("vgg", (1.0,), DIM, 4)
 
 
-def test_the_classifier_gives_cosines_whatever_the_norms() -> None:
+def test_the_classifier_gives_cosines_whatever_the_norms_of_its_prototypes() -> None:
     classifier = CosineClassifier(4, 3)
-    embedding = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
+    embedding = torch.tensor([[0.6, 0.8, 0.0, 0.0]])
     with torch.no_grad():
         classifier.weight.copy_(torch.tensor([[6.0, 8, 0, 0], [-1, 0, 0, 0], [0, 0, 9, 0]]))
     torch.testing.assert_close(classifier(embedding), torch.tensor([[1.0, -0.6, 0.0]]))
