@@ -41,7 +41,7 @@ def check_measurable(data: DataSet) -> None:
     missing = sorted(data.query.identities - data.gallery.identities)
     if missing:
         raise SfscError(
-            f"{len(missing)} query identities of {data.root} have no image in the gallery:{some_of(missing)}\n",
+            f"{len(missing)} query identities of {data.root} have no image in the gallery:{some_of(missing)}",
             "Move some of their images to the gallery, or remove these queries.",
         )
     if not _is_any_seen_elsewhere(data.query, data.gallery):
@@ -73,7 +73,7 @@ def without_unreadable(data: DataSet, *, skip: bool) -> DataSet:
     if not skip:
         named = some_of(f"{path}: {reason}" for path, reason in unreadable)
         raise SfscError(
-            f"{len(unreadable)} of {len(files)} images in {data.root} can't be read:{named}\n",
+            f"{len(unreadable)} of {len(files)} images in {data.root} can't be read:{named}",
             "Repair or remove them, or leave them out with --skip-unreadable.",
         )
     return _without(data, [path for path, _ in unreadable])

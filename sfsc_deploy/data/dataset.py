@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.data.images import Preprocessing, Source, read_images
+from sfsc_deploy.data.decoding import Source
+from sfsc_deploy.data.images import Preprocessing, read_images
 from sfsc_deploy.metrics import JUNK, Labels
 
 JUNK_IDENTITY = ""

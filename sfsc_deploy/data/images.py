@@ -1,25 +1,18 @@
 """From image files to arrays that every model takes: decoding, RGB, and one stated resize."""
 
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from sfsc_deploy.data.decoding import Source, UnreadableError, decode, without_warnings
 from sfsc_deploy.errors import SfscError
-
-Source: TypeAlias = Path | bytes
-"""An image as it is stored: a file, or the bytes of one."""
-
-MAX_PIXELS = 64_000_000
-"""Larger images are refused: a small file can claim to hold more pixels than the memory."""
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -30,20 +23,6 @@ _FILTERS = {
 _Side = Annotated[int, Field(ge=1, le=4096)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-# Pillow tells a damaged file by any of these, depending on its format.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
 
 
 class Preprocessing(BaseModel):
@@ -69,9 +48,7 @@ class Preprocessing(BaseModel):
 def read_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Decode an image and resize it.
 
-    Its EXIF orientation is applied; of an animation, the first frame is taken. Any mode becomes RGB: grey is
-    repeated, transparency laid over white, of 16-bit values the upper byte taken, CMYK converted without its
-    colour profile. Only then it is resized.
+    It is turned and converted to RGB as `decoding.decode` says; only then it is resized.
 
     Returns:
         uint8 [H, W, 3], RGB.
@@ -79,13 +56,8 @@ def read_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8
     Raises:
         SfscError: not an image, truncated, of an unknown mode, or larger than `MAX_PIXELS`; the file is named.
     """
-    try:
-        with _decoded(source) as image:
-            size = (preprocessing.width, preprocessing.height)
-            return np.asarray(_to_rgb(image).resize(size, _FILTERS[preprocessing.resize]))
-    except _DAMAGED as error:
-        name = source if isinstance(source, Path) else "An image in memory"
-        raise SfscError(f"{name} can't be read: {_reason(error)}.", "Repair, replace or remove it.") from None
+    with without_warnings():
+        return _read(source, preprocessing)
 
 
 def read_images(
@@ -105,8 +77,8 @@ def read_images(
         SfscError: as `read_image`, for the first image that can't be read.
     """
     images = np.empty((len(sources), preprocessing.height, preprocessing.width, 3), np.uint8)
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for place, image in enumerate(pool.map(lambda source: read_image(source, preprocessing), sources)):
+    with without_warnings(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        for place, image in enumerate(pool.map(lambda source: _read(source, preprocessing), sources)):
             images[place] = image
     return images
 
@@ -117,51 +89,24 @@ def find_unreadable(paths: Iterable[Path], *, threads: int | None = None) -> lis
     Truncated files are found too: their headers are fine, and only the last rows are missing.
     """
     paths = tuple(paths)
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with without_warnings(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         reasons = pool.map(_why_unreadable, paths)
         return [(path, reason) for path, reason in zip(paths, reasons, strict=True) if reason]
 
 
+def _read(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    try:
+        image = decode(source)
+    except UnreadableError as error:
+        name = source if isinstance(source, Path) else "An image in memory"
+        raise SfscError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
+    size = (preprocessing.width, preprocessing.height)
+    return np.array(image.resize(size, _FILTERS[preprocessing.resize]))
+
+
 def _why_unreadable(path: Path) -> str | None:
     try:
-        with _decoded(path) as image:
-            _to_rgb(image)
-    except _DAMAGED as error:
-        return _reason(error)
+        decode(path)
+    except UnreadableError as error:
+        return str(error)
     return None
-
-
-@contextmanager
-def _decoded(source: Source) -> Iterator[Image.Image]:
-    with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels; at most {MAX_PIXELS} are read")
-        image.load()
-        yield ImageOps.exif_transpose(image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and not image.has_transparency_data:
-        return image
-    if image.mode.startswith("I"):
-        return _upper_byte(image).convert("RGB")
-    if image.mode == "F":
-        raise ValueError("its values are floating-point numbers, whose range is not known")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def _upper_byte(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion from 16 bit to 8 clips at 255 instead of scaling.
-    values = np.asarray(image).astype(np.int64)
-    return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image of a known format"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error).strip().rstrip(".") or type(error).__name__

@@ -91,11 +91,11 @@ def _leads_out(path: str) -> bool:
 def _check_paths(file: Path, rows: list[_Row]) -> None:
     twice = [path for path, count in Counter(row.path for row in rows).items() if count > 1]
     if twice:
-        raise SfscError(f"{file} lists images twice:{some_of(twice)}\n", "List each image once.")
+        raise SfscError(f"{file} lists images twice:{some_of(twice)}", "List each image once.")
     absent = [row.path for row in rows if not row.path.is_file()]
     if absent:
         raise SfscError(
-            f"{file} lists {len(absent)} images that don't exist:{some_of(absent)}\n",
+            f"{file} lists {len(absent)} images that don't exist:{some_of(absent)}",
             f"Paths are relative to {file.parent}.",
         )
 

@@ -37,7 +37,7 @@ def _named(folder: Path) -> Iterator[tuple[Path, MarketName]]:
     strange = [path.name for path, name in names.items() if name is None]
     if strange:
         raise SfscError(
-            f"{len(strange)} names in {folder} tell no identity and camera:{some_of(strange)}\n",
+            f"{len(strange)} names in {folder} tell no identity and camera:{some_of(strange)}",
             "Name them as Market-1501 does: 0002_c1s1_000451_03.jpg is identity 0002 by camera 1.",
         )
     return ((path, name) for path, name in names.items() if name)

@@ -74,7 +74,7 @@ def _layout_of(root: Path) -> Layout:
     if layout is None:
         is_empty = root.is_dir() and not any(root.iterdir())
         found = "is empty" if is_empty else "holds no data set that is known here"
-        raise SfscError(f"{root} {found}. Expected is one of:\n{expected_layouts()}\n", _nearby(root))
+        raise SfscError(f"{root} {found}. Expected is one of:\n{expected_layouts()}", _nearby(root))
     return layout
 
 

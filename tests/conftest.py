@@ -1,0 +1,22 @@
+"""Fixtures that tests of several modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_SETS = ("grocery", "omniglot_small")
+
+
+@pytest.fixture(params=REAL_SETS, scope="session")
+def real_data(request: pytest.FixtureRequest) -> Path:
+    """The folder of real images, once for each set; one alone by `parametrize("real_data", ["grocery"], indirect=True)`.
+
+    They are looked for in the folder that the environment variable SFSC_DATA names, or else in shared/data beside the
+    checkout, and aren't part of it: where they are absent the test is skipped.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SFSC_DATA") or beside) / request.param
+    if not folder.is_dir():
+        pytest.skip(f"no real images: {folder} doesn't exist; name the folder of {request.param} by SFSC_DATA")
+    return folder
