@@ -14,7 +14,7 @@ from rich.console import Console
 from sfsc_deploy.cli.console import STANDARD_OUTPUT, results
 from sfsc_deploy.cli.json_output import write_json
 from sfsc_deploy.cli.progress import progress
-from sfsc_deploy.cli.tables import BELOW, below_criterion, matrix_table
+from sfsc_deploy.cli.tables import BELOW, UNKNOWN, Score, evaluation_table, matrix_table
 
 GOOD = [[0.8, 0.7], [0.65, 0.6]]
 BAD = [[0.8, 0.5], [0.65, 0.6]]
@@ -29,7 +29,7 @@ def printed(*renderables: object, terminal: bool = False) -> str:
 
 
 def test_the_matrix_has_queries_as_rows_and_galleries_as_columns() -> None:
-    shown = printed(matrix_table(["wide", "slim"], GOOD, [[0.9, 0.8], [0.75, 0.7]]))
+    shown = printed(evaluation_table(["wide", "slim"], GOOD, [[0.9, 0.8], [0.75, 0.7]], "Cross-test"))
     row = next(line for line in shown.splitlines() if line.lstrip("│ ").startswith("wide"))
     assert "80.0 / 90.0" in row
     assert "70.0 / 80.0" in row
@@ -37,12 +37,17 @@ def test_the_matrix_has_queries_as_rows_and_galleries_as_columns() -> None:
 
 
 def test_a_cell_below_the_weaker_self_test_is_marked() -> None:
-    shown = printed(matrix_table(["wide", "slim"], BAD, BAD))
+    shown = printed(evaluation_table(["wide", "slim"], BAD, BAD, "Cross-test"))
+    assert shown.count(BELOW) == 2  # the cell, and the caption that explains it
     assert f"{BELOW} 50.0 / 50.0" in shown
     assert "below the self-test" in shown
-    assert below_criterion(BAD, 0, 1)
-    assert not below_criterion(BAD, 1, 0)
-    assert not below_criterion(BAD, 0, 0)
+
+
+def test_a_cell_that_was_not_measured_is_left_open() -> None:
+    shown = printed(matrix_table(["wide", "slim"], {("slim", "wide"): Score(0.5, 0.6, below=False)}, "Cross-test"))
+    row = next(line for line in shown.splitlines() if line.lstrip("│ ").startswith("slim"))
+    assert "50.0 / 60.0" in row
+    assert UNKNOWN in row
 
 
 def test_off_a_terminal_progress_is_a_line_every_few_seconds() -> None:

@@ -77,7 +77,7 @@ def _record_labelled(embedder: "Embedder", data: Path, out: Path, device_name: s
     from sfsc_deploy.metrics import Labels
     from sfsc_deploy.runtime.recorded import record
 
-    held_out = HeldOut.of(open_dataset(data), preprocessing_of(embedder))
+    held_out = HeldOut.of(open_dataset(data, with_train=False), preprocessing_of(embedder))
     images = np.concatenate([held_out.query, held_out.gallery])
     query, gallery = held_out.query_labels, held_out.gallery_labels
     cameras = None

@@ -36,11 +36,11 @@ def evaluate(
     json_file: JsonFile = None,
 ) -> None:
     """Measure the cross-test matrix: queries embedded by each model, searched in the gallery of each other."""
-    from sfsc_deploy.cli.tables import matrix_table
+    from sfsc_deploy.cli.tables import evaluation_table
 
     evaluation = _evaluate(subjects or [], data)
     title = f"Cross-test on {evaluation.data}: {evaluation.queries} queries, {evaluation.gallery} gallery images"
-    results(json_file).print(matrix_table(evaluation.names, evaluation.map, evaluation.rank1, title=title))
+    results(json_file).print(evaluation_table(evaluation.names, evaluation.map, evaluation.rank1, title))
     write_json(evaluation.to_json(), json_file)
 
 
@@ -50,7 +50,7 @@ def _evaluate(subjects: list[str], data: Path | None) -> "Evaluation":
     from sfsc_deploy.runtime import load
 
     subjects = subjects or [latest_run()]
-    images = open_dataset(data or images_of(subjects))
+    images = open_dataset(data or images_of(subjects), with_train=False)
     with ExitStack() as stack:
         models = {name: stack.enter_context(load(name)) for name in sub_models(subjects)}
         held_out = HeldOut.of(images, _shared_preprocessing(models.values()))

@@ -1,6 +1,7 @@
 """Tables that more than one command prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,44 +9,63 @@ if TYPE_CHECKING:
 
 Matrix = Sequence[Sequence[float]]
 BELOW = "▼"
+UNKNOWN = "·"
 
 
-def matrix_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, *, title: str = "Cross-test") -> "Table":
-    """The cross-test matrix, a row a query model and a column a gallery model.
+@dataclass(frozen=True)
+class Score:
+    """A cell of the matrix: mAP and rank-1 in 0..1, and whether it misses the compatibility criterion."""
+
+    map: float
+    rank1: float
+    below: bool
+
+
+def evaluation_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, title: str) -> "Table":
+    """The matrix of an evaluation; a cell below the self-test of the weaker of its two models is marked.
 
     Args:
-        names: the models, in the order of rows and columns; N of them.
-        mean_ap: [N, N] mAP in 0..1, `mean_ap[query][gallery]`.
-        rank1: [N, N] rank-1 in 0..1.
+        names: of the N models.
+        mean_ap: [N, N], `mean_ap[query][gallery]` in 0..1.
+        rank1: likewise.
         title: what stands above.
+    """
+    size = range(len(names))
+    scores = {
+        (names[q], names[g]): Score(mean_ap[q][g], rank1[q][g], mean_ap[q][g] < min(mean_ap[q][q], mean_ap[g][g]))
+        for q in size
+        for g in size
+    }
+    return matrix_table(names, scores, title)
 
-    Returns:
-        A table in percent, "mAP / rank-1"; a cell below the self-test of the weaker of its two models is marked.
+
+def matrix_table(names: Sequence[str], scores: Mapping[tuple[str, str], Score], title: str) -> "Table":
+    """A cross-test matrix in percent, "mAP / rank-1".
+
+    Args:
+        names: the models: a row for each as the one that embeds the queries, a column as the gallery's.
+        scores: by query model and gallery model; what is missing could not be measured.
+        title: what stands above.
     """
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", caption=_caption(mean_ap), caption_justify="left")
+    table = Table(title=title, title_justify="left", caption=_caption(scores), caption_justify="left")
     table.add_column("query \\ gallery", no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row, name in enumerate(names):
-        table.add_row(name, *(_cell(mean_ap, rank1, row, column) for column in range(len(names))))
+        table.add_column(name, justify="right")
+    for query in names:
+        table.add_row(query, *(_cell(scores.get((query, gallery))) for gallery in names))
     return table
 
 
-def below_criterion(mean_ap: Matrix, query: int, gallery: int) -> bool:
-    """Whether a cross-test is below the self-test of the weaker of its two models (on mAP)."""
-    weaker = min(mean_ap[query][query], mean_ap[gallery][gallery])
-    return mean_ap[query][gallery] < weaker
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return UNKNOWN
+    mark = f"{BELOW} " if score.below else ""
+    return f"{mark}{100 * score.map:.1f} / {100 * score.rank1:.1f}"
 
 
-def _cell(mean_ap: Matrix, rank1: Matrix, query: int, gallery: int) -> str:
-    mark = f"{BELOW} " if below_criterion(mean_ap, query, gallery) else ""
-    return f"{mark}{100 * mean_ap[query][gallery]:.1f} / {100 * rank1[query][gallery]:.1f}"
-
-
-def _caption(mean_ap: Matrix) -> str:
-    size = range(len(mean_ap))
-    marked = any(below_criterion(mean_ap, query, gallery) for query in size for gallery in size)
+def _caption(scores: Mapping[tuple[str, str], Score]) -> str:
+    marked = any(score.below for score in scores.values())
     explained = f"; {BELOW} below the self-test of the weaker model" if marked else ""
     return f"mAP / rank-1 in percent{explained}"

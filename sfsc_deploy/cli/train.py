@@ -107,11 +107,11 @@ def _run(request: "TrainRequest") -> "RunFolder":
 
 
 def _tell(run: "RunFolder", json_file: Path | None) -> None:
-    from sfsc_deploy.cli.tables import matrix_table
+    from sfsc_deploy.cli.tables import evaluation_table
 
     evaluation = run.evaluation
     console = results(json_file)
-    console.print(matrix_table(evaluation["names"], evaluation["map"], evaluation["rank1"], title="Cross-test"))
+    console.print(evaluation_table(evaluation["names"], evaluation["map"], evaluation["rank1"], "Cross-test"))
     console.print(f"The run is in {run.path}", soft_wrap=True)
     write_json({"run": run.path, "space": run.space, "evaluation": evaluation}, json_file)
 

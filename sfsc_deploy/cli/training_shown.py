@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sfsc_deploy.cli import progress
-from sfsc_deploy.cli.tables import matrix_table
+from sfsc_deploy.cli.tables import evaluation_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ class TrainingShown:
         """Show the matrix of an epoch on the way."""
         if epoch < self._epochs:
             title = f"Cross-test after epoch {epoch}"
-            self._console.print(matrix_table(evaluation.names, evaluation.map, evaluation.rank1, title=title))
+            self._console.print(evaluation_table(evaluation.names, evaluation.map, evaluation.rank1, title))
 
 
 @contextmanager

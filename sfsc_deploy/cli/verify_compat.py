@@ -1,0 +1,64 @@
+"""`sfsc-deploy verify-compat`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sfsc_deploy.cli.console import notices, results
+from sfsc_deploy.cli.json_output import JsonFile, write_json
+from sfsc_deploy.cli.options import option
+
+if TYPE_CHECKING:
+    from sfsc_deploy.verification import Verdict
+
+IMAGES, RUNNING = "Images", "Running"
+
+
+def verify_compat(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SUBJECT",
+            help="Two or more of: .onnx, .engine, .plan, .mlpackage, a run folder (runs/a, runs/a@0.5), "
+            "recorded embeddings (.safetensors).",
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        option("DIR|FILE.csv", "Labelled images for the cross-test.", default="those of the probe", panel=IMAGES),
+    ] = None,
+    probe: Annotated[
+        Path | None,
+        option("FILE", "The probe to try the artifacts on.", default="the one beside them", panel=IMAGES),
+    ] = None,
+    max_batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Largest batch that is tried.", rich_help_panel=RUNNING)
+    ] = 64,
+    json_file: JsonFile = None,
+) -> None:
+    """Prove that artifacts are what was exported and embed into one space, or say what fails.
+
+    Exit status: 0 PASS, 1 FAIL, 3 UNVERIFIED (something can't be run here: the command that completes it is told),
+    2 wrong use.
+    """
+    from sfsc_deploy.cli.verdict_shown import show
+
+    verdict = _verify(subjects, data, probe, max_batch)
+    show(verdict, results(json_file))
+    write_json(verdict.to_json(), json_file)
+    raise typer.Exit(verdict.exit_status)
+
+
+def _verify(subjects: list[str], data: Path | None, probe: Path | None, max_batch: int) -> "Verdict":
+    from sfsc_deploy.cli.progress import progress
+    from sfsc_deploy.data.layouts import open_dataset
+    from sfsc_deploy.verification.verify import verify
+
+    images = open_dataset(data, with_train=False) if data else None
+    with progress("Verifying", notices()) as shown:
+
+        def on_progress(subject: str, check: str) -> None:
+            shown(subjects.index(subject), len(subjects), f"{subject}: {check}")
+
+        return verify(subjects, data=images, probe=probe, max_batch=max_batch, on_progress=on_progress)
