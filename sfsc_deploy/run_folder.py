@@ -73,7 +73,7 @@ class RunFolder:
             settings = tomllib.loads(file.read_text(encoding="utf-8"))
             facts = RunFacts.model_validate(settings.pop("run", None))
             return cls(path, Recipe.model_validate(settings), facts)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise SfscError(f"{path} is not a run folder: it has no {RECIPE}.", "Give the folder of a run.") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SfscError(f"{file} can't be read: {error}.", "Restore it, or train anew.") from None
@@ -139,7 +139,7 @@ class RunFolder:
         file = self.path / EVALUATION
         try:
             return dict(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise SfscError(f"{file} can't be read: {error}.", "Evaluate the run anew: sfsc-deploy eval.") from None
 
     def width(self, wanted: float | None) -> float:
@@ -172,7 +172,7 @@ class RunFolder:
             supernet = Supernet(self.recipe.arch, self.widths, self.dim, self.facts.identities)
             supernet.load_state_dict(weights)
         except (OSError, SafetensorError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = " ".join(line.strip(" \t.") for line in str(error).splitlines()[:2])
             raise SfscError(
                 f"{file} can't be read as the run's supernet: {reason}.", "Restore it, or train anew."
             ) from None

@@ -10,7 +10,7 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.run_folder import CHECKPOINT, RECIPE, RunFolder
+from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
 
@@ -65,16 +65,18 @@ def _resumed(request: TrainRequest, folder: Path) -> Prepared:
             f"{folder} has no {CHECKPOINT}: it was stopped before its first epoch ended.",
             "Train anew with another --out.",
         )
-    asked = dict(request.overrides) | (_read_settings(request.recipe) if request.recipe else {})
-    recipe = parse_recipe(run.recipe.model_dump() | asked, "the command line")
+    recipe = parse_recipe(run.recipe.model_dump() | _asked(request), "the command line")
     root = request.data or (Path(run.facts.root) if run.facts.root else None)
     data = open_dataset(root, skip_unreadable=request.skip_unreadable)
     return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint)
 
 
 def _recipe(request: TrainRequest) -> Recipe:
-    settings = _read_settings(request.recipe) if request.recipe else {}
-    return parse_recipe(settings | dict(request.overrides), str(request.recipe or "the command line"))
+    return parse_recipe(_asked(request), str(request.recipe or "the command line"))
+
+
+def _asked(request: TrainRequest) -> dict[str, Any]:
+    return (_read_settings(request.recipe) if request.recipe else {}) | dict(request.overrides)
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
@@ -95,6 +97,8 @@ def _preprocessing(recipe: Recipe) -> Preprocessing:
 
 
 def _refuse_occupied(folder: Path) -> None:
+    if folder.name == LATEST:
+        raise SfscError(f"{folder} is where the newest finished run is linked.", "Choose another --out.")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if (folder / RECIPE).exists():
@@ -102,7 +106,8 @@ def _refuse_occupied(folder: Path) -> None:
             f"{folder} holds another run.",
             f"Choose another --out, remove the folder, or go on with it: sfsc-deploy train --resume {folder}",
         )
-    raise SfscError(f"{folder} is not empty.", "Choose another --out.")
+    what = "not empty" if folder.is_dir() else "a file"
+    raise SfscError(f"{folder} is {what}.", "Choose another --out.")
 
 
 def _next_free(name: str) -> Path:
