@@ -10,7 +10,9 @@ REAL_SETS = ("grocery", "omniglot_small")
 
 @pytest.fixture(params=REAL_SETS, scope="session")
 def real_data(request: pytest.FixtureRequest) -> Path:
-    """The folder of real images, once for each set; one alone by `parametrize("real_data", ["grocery"], indirect=True)`.
+    """The folder of real images, once for each set.
+
+    For one set alone: `@pytest.mark.parametrize("real_data", ["grocery"], indirect=True)`.
 
     They are looked for in the folder that the environment variable SFSC_DATA names, or else in shared/data beside the
     checkout, and aren't part of it: where they are absent the test is skipped.
