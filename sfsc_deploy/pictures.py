@@ -4,14 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sfsc_deploy.evaluation import Evaluation
 from sfsc_deploy.files import replacing
+from sfsc_deploy.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _INK = "#333333"
+_RIGHT = "#2e8b57"
+_WRONG = "#c0392b"
 
 
 def draw_training(file: Path, steps: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> None:
@@ -41,6 +47,27 @@ def draw_matrix(file: Path, evaluation: Evaluation) -> None:
     figure = _figure(2.6 + 1.1 * size, 1.8 + 0.9 * size)
     _matrix(figure.subplots(), evaluation)
     _write(figure, file)
+
+
+def draw_neighbours(file: Path, title: str, neighbours: Neighbours) -> None:
+    """Draws a row for each query: the query, and what it found, framed green where right and red where wrong."""
+    count, depth = neighbours.right.shape
+    figure = _figure(1.05 * (depth + 1.2), 1.05 * count + 0.5)
+    figure.suptitle(title, color=_INK, fontsize=10)
+    rows = figure.subplots(count, depth + 1, squeeze=False)
+    for row, axes in enumerate(rows):
+        _image(axes[0], neighbours.queries[row], _INK)
+        for rank, cell in enumerate(axes[1:]):
+            _image(cell, neighbours.found[row, rank], _RIGHT if neighbours.right[row, rank] else _WRONG)
+    _write(figure, file)
+
+
+def _image(axes: "Axes", image: NDArray[np.uint8], frame: str) -> None:
+    axes.imshow(image, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(color=frame, linewidth=2.5)
 
 
 def _figure(width: float, height: float) -> "Figure":

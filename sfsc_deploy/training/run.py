@@ -8,12 +8,14 @@ from sfsc_deploy import __version__
 from sfsc_deploy.artifact import space_id
 from sfsc_deploy.evaluation import Embed, Evaluation, HeldOut, cross_test
 from sfsc_deploy.files import replacing
-from sfsc_deploy.pictures import draw_training
+from sfsc_deploy.neighbours import find_neighbours
+from sfsc_deploy.pictures import draw_neighbours, draw_training
 from sfsc_deploy.probe import build
 from sfsc_deploy.run_folder import (
     CHECKPOINT,
     EVALUATION,
     METRICS,
+    NEIGHBOURS,
     PICTURE,
     PROBE,
     WEIGHTS,
@@ -112,9 +114,17 @@ class _Run:
         self._write_probe(space)
         write_json(self._folder / EVALUATION, {"widths": list(self._prepared.recipe.widths), **evaluation.to_json()})
         draw_training(self._folder / PICTURE, self._log.read(), evaluation)
+        self._draw_neighbours()
         write_recipe(self._folder, self._prepared.recipe, self._facts(space))
         point_latest_at(self._folder)
         return RunFolder.open(self._folder)
+
+    def _draw_neighbours(self) -> None:
+        widths = self._prepared.recipe.widths
+        narrowest, widest = widths[0], widths[-1]
+        title = f"{self._prepared.data.name}: queries embedded at width {narrowest:g}, the gallery at width {widest:g}"
+        found = find_neighbours(self._embed(narrowest), self._embed(widest), self._held_out)
+        draw_neighbours(self._folder / NEIGHBOURS, title, found)
 
     def _write_probe(self, space: str) -> None:
         data = self._prepared.data
