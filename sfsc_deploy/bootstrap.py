@@ -55,7 +55,7 @@ def bootstrap(a: NDArray[np.float64], cluster: NDArray[np.int64], *, samples: in
     counted = ~np.isnan(a)
     _, member = np.unique(cluster[counted], return_inverse=True)
     size = np.bincount(member).astype(np.float64)
-    total = np.bincount(member, weights=a[counted])
+    total = np.bincount(member, weights=a[counted]).astype(np.float64)
     if size.size < 2:
         raise SfscError(f"An interval needs queries of at least 2 identities, not {size.size}.")
     low, high = np.quantile(_resampled_means(total, size, samples, seed), _TAILS)
