@@ -110,14 +110,14 @@ def test_exif_orientation_is_applied(orientation: int, expected: NDArray[np.uint
     np.testing.assert_array_equal(pixels, expected)
 
 
-def test_damaged_exif_is_passed_over_silently() -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("damage", [(b"MM\0*\0\0\0\x08", b"MM\0*\0\0\xff\xff"), (b"MM\0*", b"XX\0*")])
+def test_damaged_exif_is_passed_over_silently(damage: tuple[bytes, bytes], kind: str) -> None:
     exif = Image.Exif()
+    exif.endian = ">"
     exif[0x0112] = 6
-    exif[0x010F] = "a maker with a long name"
-    photo = encoded(Image.fromarray(COLOURS), "JPEG", exif=exif)
-    broken = photo.replace(b"Exif\0\0II*\0\x08\0\0\0", b"Exif\0\0II*\0\xff\xff\0\0").replace(
-        b"MM\0*\0\0\0\x08", b"MM\0*\0\0\xff\xff"
-    )
+    photo = encoded(Image.fromarray(COLOURS), kind, exif=exif)
+    broken = photo.replace(*damage)
     assert broken != photo
     with warnings.catch_warnings():
         warnings.simplefilter("error")
