@@ -12,6 +12,7 @@ from sfsc_deploy.cli import main
 from sfsc_deploy.cli.failures import BROKEN_PIPE, DEFECT, INTERRUPTED, WRONG_USE, explain, told
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import EXTRA_OF, install_command
+from sfsc_deploy.training.interruption import Interrupted
 from trainer.errors import TrainerError
 
 
@@ -61,6 +62,11 @@ def test_a_missing_module_of_nobody_is_a_defect() -> None:
 def test_an_interruption_is_told_shortly(capsys: pytest.CaptureFixture[str]) -> None:
     assert told_of(KeyboardInterrupt()) == INTERRUPTED
     assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_a_training_run_that_was_stopped_is_no_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told_of(Interrupted("Stopped after step 3.", "Go on with --resume.")) == INTERRUPTED
+    assert capsys.readouterr().err == "Stopped after step 3.\n→ Go on with --resume.\n"
 
 
 def test_debugging_shows_the_traceback_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

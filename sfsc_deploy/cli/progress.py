@@ -55,7 +55,7 @@ def _bar(title: str, console: "Console") -> Iterator[Progress]:
         bars.update(task, completed=done, total=total)
         below.plain = remark
 
-    with Live(Group(bars, below), console=console):
+    with Live(Group(bars, below), console=console, transient=True):
         yield show
 
 

@@ -20,12 +20,13 @@ COLOURS = {"PASS": "green", "FAIL": "red", "UNVERIFIED": "yellow"}
 def show(verdict: "Verdict", console: "Console") -> None:
     """Print the artifacts, the checks on each, the cross-tests, what does not hold and why, and the verdict."""
     names = short_names([artifact.name for artifact in verdict.artifacts])
-    console.print(_artifact_table(verdict, names))
-    console.print(_check_table(verdict, names))
+    tables = [_artifact_table(verdict, names), _check_table(verdict, names)]
     if verdict.matrix:
-        console.print(_matrix(verdict, names))
+        tables.append(_matrix(verdict, names))
+    for table in tables:
+        console.print(table, "")
     for paragraph in _objections(verdict):
-        console.print(paragraph, soft_wrap=True)
+        console.print(paragraph, "", soft_wrap=True, sep="\n")
     console.print(_conclusion(verdict), style=f"bold {COLOURS[verdict.status.value]}")
 
 
@@ -98,15 +99,21 @@ def _matrix(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
 
 
 def _objections(verdict: "Verdict") -> Iterator[str]:
-    """A paragraph for each cause; checks that share a subject and a cause are told together."""
+    """A paragraph for each cause, failures first; checks that share place and cause are told together."""
     causes: dict[tuple[str, str, str, str | None], list[str]] = {}
-    for check in verdict.checks:
-        if check.status.value != "PASS":
-            place = f"{check.subject} to {check.gallery}" if check.gallery else check.subject
-            causes.setdefault((check.status.value, place, check.why, check.command), []).append(check.name)
+    for check in sorted(_roots(verdict), key=lambda check: check.status.value != "FAIL"):
+        place = f"{check.subject} to {check.gallery}" if check.gallery else check.subject
+        causes.setdefault((check.status.value, place, check.why, check.command), []).append(check.name)
     for (status, place, why, command), checks in causes.items():
         remedy = f"\n→ {command}" if command else ""
         yield f"{MARKS[status]} {place}: {', '.join(checks)}: {why}{remedy}"
+
+
+def _roots(verdict: "Verdict") -> "list[Check]":
+    """What stands against the fleet, without the mere consequences: those quote the reason of another check."""
+    objections = [check for check in verdict.checks if check.status.value != "PASS"]
+    reasons = {check.why for check in objections if check.why}
+    return [check for check in objections if not any(why in check.why for why in reasons - {check.why})]
 
 
 def _conclusion(verdict: "Verdict") -> str:
