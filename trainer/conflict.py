@@ -72,9 +72,11 @@ def ring_grams(tensor: SharedTensor) -> Tensor:
         if ring and region == tensor.regions[ring - 1]:
             within[ring] = within[ring - 1]
         else:
-            # The narrower ones own nothing new here: not reading them more than halves the bytes.
-            owners = tensor.rows[(slice(ring, None), *region)].flatten(1)
-            within[ring, ring:, ring:] = owners @ owners.T
+            # The narrower ones own nothing new here: not reading them more than halves the bytes. Channel by channel,
+            # the region needn't be copied, and long sums keep their precision in float32.
+            owners = tensor.rows[(slice(ring, None), *region)]
+            by_channel = owners.reshape(*owners.shape[:2], -1).transpose(0, 1)
+            within[ring, ring:, ring:] = (by_channel @ by_channel.mT).sum(0)
     narrower = torch.arange(count, device=within.device)
     both_own = torch.minimum(narrower[:, None], narrower) >= narrower[:, None, None]
     return torch.diff(within, dim=0, prepend=torch.zeros_like(within[:1])) * both_own

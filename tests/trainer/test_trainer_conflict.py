@@ -184,6 +184,14 @@ def test_a_ring_holds_the_products_outside_the_ring_before(rows: GradientRows) -
             inner = outer
 
 
+def test_products_of_large_tensors_keep_their_precision() -> None:
+    whole: tuple[Region, ...] = ((), ())
+    rows = rows_with([(256, 4096)], [whole, whole], seed=0)
+    exact = rows.tensors[0].rows.flatten(1).double()
+    relative = ring_grams(rows.tensors[0]).sum(0) / (exact @ exact.T) - 1
+    assert relative.diagonal().abs().max() < 1e-6
+
+
 def test_widths_that_own_nothing_of_a_ring_have_products_of_exactly_zero() -> None:
     rows = rows_with([(64, 64)], [tuple((slice(16 * k), slice(16 * k)) for k in (1, 2, 4))], seed=0)
     grams = ring_grams(rows.tensors[0])
