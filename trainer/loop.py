@@ -118,12 +118,17 @@ class Training:
             on_epoch(epoch + 1)
 
     def step(self, batch: NDArray[np.int64]) -> StepReport:
-        """One step on the images of these indexes."""
+        """One step on the images of these indexes.
+
+        Raises:
+            TrainerError: a loss is no longer finite.
+        """
         rate = self._set_learning_rate()
         self.supernet.train()
         self._optimiser.zero_grad()
         images, target = self._inputs(batch)
         losses = self._backward_all(images, target)
+        values = self._finite([loss.value.item() for loss in losses])
         settings = self.recipe.compatibility
         order = torch.Generator().manual_seed(self._seed())
         outcome = reconcile(
@@ -139,7 +144,7 @@ class Training:
         return StepReport(
             step=self.steps_done,
             epoch=(self.steps_done - 1) // len(self.batches) + 1,
-            loss=tuple(loss.value.item() for loss in losses),
+            loss=tuple(values),
             uncertainty=tuple(loss.uncertainty for loss in losses),
             conflicting=outcome.conflicting,
             learning_rate=rate,
@@ -186,6 +191,15 @@ class Training:
             embedding = self.supernet(images, width)
         normalised = F.normalize(embedding.float())
         return Output(normalised, self.supernet.classifier(normalised))
+
+    def _finite(self, losses: list[float]) -> list[float]:
+        if not np.isfinite(losses).all():
+            told = ", ".join(f"{loss:g} at width {w:g}" for loss, w in zip(losses, self.recipe.widths, strict=True))
+            raise TrainerError(
+                f"Training diverged at step {self.steps_done + 1} of {self.steps}: the loss is {told}.",
+                "Train anew with a lower learning_rate in the recipe.",
+            )
+        return losses
 
     def _set_learning_rate(self) -> float:
         rate = learning_rate(self.recipe, self.steps_done, len(self.batches))

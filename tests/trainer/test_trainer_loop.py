@@ -112,6 +112,11 @@ def test_the_extent_of_projection_changes_what_is_learnt() -> None:
     assert not any(same(*pair) for pair in combinations(ended, 2))
 
 
+def test_a_run_that_diverges_is_stopped() -> None:
+    with pytest.raises(TrainerError, match=r"diverged at step \d of 6: the loss is nan at width .*lower learning_rate"):
+        finish(training(learning_rate=1e38))
+
+
 def test_fewer_identities_than_a_batch_holds_are_refused() -> None:
     with pytest.raises(
         TrainerError, match=r"holds 4 identities .* has 3 identities\. Lower --batch-size to at most 12"
