@@ -1,6 +1,5 @@
 """Identity-balanced batches: P identities with K images each, in an order that seed and epoch decide alone."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,14 +30,14 @@ class BalancedBatches:
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """Indexes of the images of each batch, ``[P * K]`` int64; no batch holds an identity twice."""
         rng = np.random.default_rng((self.seed, number))
-        images = {i: np.flatnonzero(self.identity == i) for i in np.unique(self.identity)}
-        queues: defaultdict[np.int64, list[np.int64]] = defaultdict(list)
-        weights = np.array([len(indexes) for indexes in images.values()], dtype=np.float64)
+        _, counts = np.unique(self.identity, return_counts=True)
+        images = np.split(np.argsort(self.identity, kind="stable"), np.cumsum(counts)[:-1])
+        queues: list[list[np.int64]] = [[] for _ in images]
         batches = []
         for _ in range(len(self)):
-            chosen = _choose(rng, list(images), weights, self.identities_per_batch)
-            picks = [self._take(queues[i], images[i], rng) for i in chosen]
-            batches.append(np.concatenate(picks))
+            # Identities with more images come more often, so that every image is seen about as often.
+            chosen = rng.choice(len(images), self.identities_per_batch, replace=False, p=counts / counts.sum())
+            batches.append(np.concatenate([self._take(queues[i], images[i], rng) for i in chosen]))
         return batches
 
     def _take(self, queue: list[np.int64], images: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -48,11 +47,3 @@ class BalancedBatches:
         taken = np.array(queue[: self.images_per_identity], dtype=np.int64)
         del queue[: self.images_per_identity]
         return taken
-
-
-def _choose(
-    rng: np.random.Generator, identities: list[np.int64], weights: NDArray[np.float64], count: int
-) -> list[np.int64]:
-    """Draws different identities, those with more images more often, so that every image is seen about as often."""
-    picks = rng.choice(len(identities), size=count, replace=False, p=weights / weights.sum())
-    return [identities[pick] for pick in picks]
