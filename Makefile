@@ -64,7 +64,7 @@ layers: $(INSTALLED)
 
 # One process per benchmark: models that take turns in one process slow each other down.
 bench: $(INSTALLED)
-	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit; done
+	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit; done
 
 clean:
 	rm -rf .venv $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -108,13 +108,15 @@ def test_wrong_use_exits_with_2_and_no_traceback() -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_a_reader_that_has_gone_is_no_error() -> None:
+@pytest.mark.parametrize("output", ["print('x' * 100_000, flush=True)", "results().print('x' * 100_000)"])
+def test_a_reader_that_has_gone_is_no_error(output: str) -> None:
     program = (
         "import sys\n"
+        "from sfsc_deploy.cli.console import results\n"
         "from sfsc_deploy.cli.failures import told\n"
         "with told():\n"
         "    sys.stdin.read()\n"  # until the reader of our output has closed it
-        "    print('x' * 100_000, flush=True)\n"
+        f"    {output}\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from sfsc_deploy.cli.console import results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from sfsc_deploy.doctor.capabilities import Capability
     from sfsc_deploy.doctor.machine import Machine
@@ -49,9 +48,7 @@ def _machine_text(machine: "Machine") -> str:
     )
 
 
-def _table(capabilities: "Sequence[Capability]") -> "Table":
-    from rich.table import Table
-
+def _table(capabilities: "Sequence[Capability]") -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "to", "with", "remark"):
         table.add_column(heading, overflow="fold")

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from sfsc_deploy.cli.console import notices, results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from sfsc_deploy.exporting import Exported, ExportTask, Unavailable
 
     Outcome = Exported | Unavailable
@@ -113,9 +112,7 @@ def _probe_text(file: Path) -> str:
     return f"{file} travels with them and holds {len(probe)} images, taken from {probe.origin}: --probe chooses others."
 
 
-def _table(outcomes: "Sequence[Outcome]") -> "Table":
-    from rich.table import Table
-
+def _table(outcomes: "Sequence[Outcome]") -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in WORDS:
         table.add_column(heading, overflow="fold")

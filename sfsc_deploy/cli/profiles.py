@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from sfsc_deploy.cli.console import results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
@@ -17,8 +18,6 @@ app = typer.Typer(no_args_is_help=True, help="Show the devices that artifacts ca
 @app.command("list")
 def list_profiles(json_file: JsonFile = None) -> None:
     """List the shipped profiles, one device a line."""
-    from rich.table import Table
-
     from profiles import load, names
 
     known = [load(name) for name in names()]
@@ -37,8 +36,6 @@ def show_profile(
     json_file: JsonFile = None,
 ) -> None:
     """Show everything that a profile says about its device."""
-    from rich.table import Table
-
     from profiles import load
 
     profile = load(name)

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -21,7 +22,7 @@ class Progress(Protocol):
 @contextmanager
 def progress(
     title: str,
-    console: "Console",
+    console: Console,
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
@@ -40,12 +41,9 @@ def progress(
 
 
 @contextmanager
-def _bar(title: str, console: "Console") -> Iterator[Progress]:
-    from rich.console import Group
-    from rich.live import Live
+def _bar(title: str, console: Console) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
-    from rich.text import Text
 
     bars = Bars(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), console=console)
     task = bars.add_task(title, total=None)
@@ -59,7 +57,7 @@ def _bar(title: str, console: "Console") -> Iterator[Progress]:
         yield show
 
 
-def _lines(title: str, console: "Console", clock: Callable[[], float]) -> Progress:
+def _lines(title: str, console: Console, clock: Callable[[], float]) -> Progress:
     due = clock()
 
     def show(done: int, total: int, remark: str = "") -> None:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich.table import Table
 
 Matrix = Sequence[Sequence[float]]
 BELOW = "▼"
@@ -21,7 +19,7 @@ class Score:
     below: bool
 
 
-def evaluation_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, title: str) -> "Table":
+def evaluation_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, title: str) -> Table:
     """The matrix of an evaluation; a cell below the self-test of the weaker of its two models is marked.
 
     Args:
@@ -39,7 +37,7 @@ def evaluation_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, title
     return matrix_table(names, scores, title)
 
 
-def matrix_table(names: Sequence[str], scores: Mapping[tuple[str, str], Score], title: str) -> "Table":
+def matrix_table(names: Sequence[str], scores: Mapping[tuple[str, str], Score], title: str) -> Table:
     """A cross-test matrix in percent, "mAP / rank-1".
 
     Args:
@@ -47,8 +45,6 @@ def matrix_table(names: Sequence[str], scores: Mapping[tuple[str, str], Score], 
         scores: by query model and gallery model; what is missing could not be measured.
         title: what stands above.
     """
-    from rich.table import Table
-
     table = Table(title=title, title_justify="left", caption=_caption(scores), caption_justify="left")
     table.add_column("query \\ gallery", no_wrap=True)
     for name in names:

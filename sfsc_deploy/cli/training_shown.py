@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from sfsc_deploy.cli import progress
 from sfsc_deploy.cli.tables import evaluation_table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sfsc_deploy.evaluation import Evaluation
     from sfsc_deploy.training import Plan, Progress
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class TrainingShown:
     """Listens to a training run and shows it; the last evaluation is left to who asked for the run."""
 
-    def __init__(self, console: "Console", show: progress.Progress) -> None:
+    def __init__(self, console: Console, show: progress.Progress) -> None:
         self._console = console
         self._show = show
         self._epochs = 0
@@ -48,7 +48,7 @@ class TrainingShown:
 
 
 @contextmanager
-def shown(console: "Console") -> Iterator[TrainingShown]:
+def shown(console: Console) -> Iterator[TrainingShown]:
     """A listener that shows a run on a console."""
     with progress.progress("Training", console) as show:
         yield TrainingShown(console, show)

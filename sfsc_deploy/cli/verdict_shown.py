@@ -4,20 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from sfsc_deploy.cli.tables import Score, matrix_table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from sfsc_deploy.verification import Check, Status, Verdict
 
 MARKS = {"PASS": "✓", "FAIL": "✗", "UNVERIFIED": "?"}
 COLOURS = {"PASS": "green", "FAIL": "red", "UNVERIFIED": "yellow"}
 
 
-def show(verdict: "Verdict", console: "Console") -> None:
+def show(verdict: "Verdict", console: Console) -> None:
     """Print the artifacts, the checks on each, the cross-tests, what does not hold and why, and the verdict."""
     names = short_names([artifact.name for artifact in verdict.artifacts])
     tables = [_artifact_table(verdict, names), _check_table(verdict, names)]
@@ -36,9 +36,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(short) else {path: path for path in paths}
 
 
-def _artifact_table(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
-    from rich.table import Table
-
+def _artifact_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "artifact", "kind", "width", "precision", "space", "run by"):
         table.add_column(heading, overflow="fold")
@@ -55,9 +53,7 @@ def _artifact_table(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
     return table
 
 
-def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
-    from rich.table import Table
-
+def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
     from sfsc_deploy.verification import CHECKS
 
     table = Table(box=None, pad_edge=False)
@@ -70,7 +66,7 @@ def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
     return table
 
 
-def _mark_of(checks: "Sequence[Check]", artifact: str) -> "Text | str":
+def _mark_of(checks: "Sequence[Check]", artifact: str) -> Text | str:
     """The worst of the checks that concern an artifact; empty where none does."""
     from sfsc_deploy.verification.verdict import worst
 
@@ -78,13 +74,11 @@ def _mark_of(checks: "Sequence[Check]", artifact: str) -> "Text | str":
     return _mark(worst(concerned)) if concerned else ""
 
 
-def _mark(status: "Status") -> "Text":
-    from rich.text import Text
-
+def _mark(status: "Status") -> Text:
     return Text(MARKS[status.value], style=COLOURS[status.value])
 
 
-def _matrix(verdict: "Verdict", names: Mapping[str, str]) -> "Table":
+def _matrix(verdict: "Verdict", names: Mapping[str, str]) -> Table:
     """The cross-tests; the criterion's own verdict, with its interval, decides which are marked."""
     missed = {
         (check.subject, check.gallery)
