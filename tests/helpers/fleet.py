@@ -1,4 +1,4 @@
-"""A whole fleet to verify: an untrained run whose batch norms have seen images, its probe, and its exports."""
+"""A whole fleet to verify: a run trained for seconds on easy images, its probe, and its exports."""
 
 import io
 from collections.abc import Iterable
@@ -19,24 +19,37 @@ from sfsc_deploy.exporting.run import export
 from sfsc_deploy.probe import ProbeSize, build
 from sfsc_deploy.run_folder import PROBE, WEIGHTS, RunFacts, RunFolder, write_recipe
 from sfsc_deploy.runtime.torch_backend import reference
-from trainer.recipe import Recipe
-from trainer.supernet import Supernet
+from trainer.loop import LabelledImages, Training
+from trainer.recipe import Augmentation, Recipe
 
 WIDTHS = (0.25, 0.5, 1.0)
 DIM = 16
 PREPROCESSING = Preprocessing(height=32, width=24)
-IDENTITIES, IMAGES_EACH = 10, 4
+IDENTITIES = 10
+
+_RECIPE = Recipe(
+    widths=WIDTHS,
+    embedding_dim=DIM,
+    image_size=(PREPROCESSING.height, PREPROCESSING.width),
+    batch_size=40,
+    images_per_identity=4,
+    device="cpu",
+    augmentation=Augmentation(flip=0, padding=0, colour_jitter=0, erasing=0),
+)
 
 
-def make_run(folder: Path, seed: int = 0) -> Path:
-    """A finished run of widths 0.25, 0.5 and 1 with a probe of 20 queries and 20 gallery images."""
+def make_run(folder: Path, *, seed: int = 0, epochs: int = 24) -> Path:
+    """A finished run of widths 0.25, 0.5 and 1 with a probe of 20 queries and 20 gallery images.
+
+    After 24 epochs the widths are compatible; after one they find their own gallery, but not each other's.
+    """
     folder.mkdir(parents=True)
-    weights = _supernet(seed).state_dict()
+    training = _train(_RECIPE.model_copy(update={"seed": seed, "epochs": epochs}))
+    weights = training.supernet.state_dict()
     save_file(weights, folder / WEIGHTS)
     space = space_id({name: tensor.numpy() for name, tensor in weights.items()}, DIM, PREPROCESSING)
-    recipe = Recipe(widths=WIDTHS, embedding_dim=DIM, image_size=(PREPROCESSING.height, PREPROCESSING.width))
-    facts = RunFacts(data="portraits", identities=4, preprocessing=PREPROCESSING, space=space, tools={})
-    write_recipe(folder, recipe, facts)
+    facts = RunFacts(data="portraits", identities=IDENTITIES, preprocessing=PREPROCESSING, space=space, tools={})
+    write_recipe(folder, training.recipe, facts)
     _write_probe(folder, space)
     return folder
 
@@ -70,18 +83,26 @@ def encoded(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _supernet(seed: int) -> Supernet:
-    torch.manual_seed(seed)
-    supernet = Supernet("resnet-mini", WIDTHS, DIM, 4).train()
-    with torch.no_grad():
-        for width in WIDTHS:
-            supernet(torch.randn(32, 3, PREPROCESSING.height, PREPROCESSING.width), width)
-    return supernet.eval()
+def _train(recipe: Recipe) -> Training:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tests share the cores with each other
+    try:
+        training = Training(recipe, _labelled())
+        training.run(lambda report: None, lambda epoch: None)
+        return training
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _labelled() -> LabelledImages:
+    split = portraits(range(IDENTITIES), range(4, 12))
+    identity = np.array([int(name) for name in split.identity], np.int64)
+    return LabelledImages(split.load(PREPROCESSING), identity, PREPROCESSING.mean, PREPROCESSING.std)
 
 
 def _write_probe(folder: Path, space: str) -> None:
     run = RunFolder.open(folder)
     everyone = range(IDENTITIES)
-    query, gallery = portraits(everyone, range(2)), portraits(everyone, range(2, IMAGES_EACH))
+    query, gallery = portraits(everyone, range(2)), portraits(everyone, range(2, 4))
     probe = build(query, gallery, PREPROCESSING, space=space, origin="portraits", size=ProbeSize())
     probe.with_references(WIDTHS, lambda width, images: reference(run, width).embed(images)).save(folder / PROBE)

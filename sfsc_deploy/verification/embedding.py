@@ -1,0 +1,122 @@
+"""What a subject makes of the probe and of the images for cross-tests, each embedded once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.evaluation import HeldOut
+from sfsc_deploy.metrics import Labels
+from sfsc_deploy.runtime import Embedder
+from sfsc_deploy.verification.probes import ProbeAtHand
+from sfsc_deploy.verification.verdict import Finding, Status, failed, unverified
+
+
+class Images:
+    """The images that the user gave for cross-tests, decoded once for each preprocessing."""
+
+    def __init__(self, data: DataSet | None) -> None:
+        self._data = data
+        self._decoded: dict[Preprocessing, HeldOut] = {}
+
+    def held_out(self, preprocessing: Preprocessing) -> HeldOut | None:
+        """Queries and gallery; None where the user gave none.
+
+        Raises:
+            SfscError: an image that can't be read.
+        """
+        if self._data is None:
+            return None
+        if preprocessing not in self._decoded:
+            self._decoded[preprocessing] = HeldOut.of(self._data, preprocessing)
+        return self._decoded[preprocessing]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Embeddings for cross-tests, and whom they show.
+
+    Attributes:
+        images: what was embedded; only rows of the same images are compared.
+        query: float32 [Q, D].
+        gallery: float32 [G, D].
+        query_labels: of the Q queries.
+        gallery_labels: of the G gallery images.
+    """
+
+    images: str
+    query: NDArray[np.float32]
+    gallery: NDArray[np.float32]
+    query_labels: Labels
+    gallery_labels: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """All that a subject embedded.
+
+    Attributes:
+        probe: float32 [N, D] of all images of the probe, or why there is none.
+        rows: for cross-tests, or why there are none.
+    """
+
+    probe: NDArray[np.float32] | Finding
+    rows: Rows | Finding
+
+    @property
+    def obstacle(self) -> Finding | None:
+        """Why something is missing that should be there: a failure first, whatever else there is."""
+        found = [part for part in (self.probe, self.rows) if isinstance(part, Finding)]
+        failures = [finding for finding in found if finding.status is Status.FAIL]
+        if failures or len(found) == 2:
+            return (failures or found)[0]
+        return None
+
+    def all_rows(self) -> NDArray[np.float32]:
+        """Every row there is, float32 [M, D]: of the probe first."""
+        parts = [] if isinstance(self.probe, Finding) else [self.probe]
+        if isinstance(self.rows, Rows):
+            parts += [self.rows.query, self.rows.gallery]
+        return np.concatenate(parts)
+
+
+NO_PROBE = unverified("No intact probe of its space is at hand.", "sfsc-deploy verify-compat ... --probe FILE")
+
+
+def embed_all(embedder: Embedder, at_hand: ProbeAtHand | None, held_out: HeldOut | None) -> Embeddings:
+    """Embed the probe and what cross-tests are made on: `held_out` where given, else the probe's photographs."""
+    probe = NO_PROBE if at_hand is None else _embed(embedder, at_hand.probe.images)
+    if held_out is None:
+        return Embeddings(probe, probe if isinstance(probe, Finding) else _probe_rows(at_hand, probe))
+    return Embeddings(probe, _held_out_rows(embedder, held_out))
+
+
+def _held_out_rows(embedder: Embedder, held_out: HeldOut) -> Rows | Finding:
+    query = _embed(embedder, held_out.query)
+    if isinstance(query, Finding):
+        return query
+    gallery = _embed(embedder, held_out.gallery)
+    if isinstance(gallery, Finding):
+        return gallery
+    return Rows(held_out.data, query, gallery, held_out.query_labels, held_out.gallery_labels)
+
+
+def _probe_rows(at_hand: ProbeAtHand | None, embedding: NDArray[np.float32]) -> Rows:
+    assert at_hand is not None
+    query, gallery = at_hand.probe.retrieval()
+    labels = at_hand.probe.labels(query), at_hand.probe.labels(gallery)
+    return Rows(f"probe {at_hand.path}", embedding[query], embedding[gallery], *labels)
+
+
+def _embed(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.float32] | Finding:
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+    try:
+        return embedder.embed(images)
+    except SfscError as error:
+        if isinstance(embedder, RecordedEmbedder):  # other images were recorded: nothing is wrong with those
+            return unverified(error.message, error.remedy)
+        return failed(error.message)

@@ -1,0 +1,97 @@
+"""Which probe an artifact is tried on: its own, or another of its space."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of
+from sfsc_deploy.probe import Drift, Probe, preprocessing_drift
+from sfsc_deploy.run_folder import PROBE
+from sfsc_deploy.verification.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeAtHand:
+    """A probe file, read."""
+
+    path: Path
+    probe: Probe
+
+    @cached_property
+    def drift(self) -> Drift:
+        """How far this machine's decoding and resizing are from the probe's; see `preprocessing_drift`."""
+        return preprocessing_drift(self.probe)
+
+
+class Probes:
+    """Every probe at hand, each file read once.
+
+    Args:
+        subjects: what is to be verified; artifacts and run folders bring probes with them.
+        given: a probe that the user named; it goes before all others of its space.
+
+    Raises:
+        SfscError: the named probe can't be read, or belongs to none of the subjects.
+    """
+
+    def __init__(self, subjects: Sequence[Subject], given: Path | None = None) -> None:
+        self._read: dict[Path, ProbeAtHand | SfscError] = {}
+        self._usable: list[ProbeAtHand] = []
+        if given is not None:
+            self._usable.append(self._given(given, subjects))
+        for subject in subjects:
+            own = self._open(path) if (path := _own_path(subject)) and path.exists() else None
+            if isinstance(own, ProbeAtHand) and not self.problem_of(subject) and own not in self._usable:
+                self._usable.append(own)
+
+    def for_space(self, space: str) -> ProbeAtHand | None:
+        """The first intact probe of a space: what all artifacts of that space can be compared on."""
+        return next((at_hand for at_hand in self._usable if at_hand.probe.space == space), None)
+
+    def problem_of(self, subject: Subject) -> str | None:
+        """What is wrong with the probe that `subject` came with; None where it is right, or absent."""
+        return next(self._problems(subject), None)
+
+    def _problems(self, subject: Subject) -> Iterator[str]:
+        path = _own_path(subject)
+        if path is None or not path.exists() or subject.facts is None:
+            return
+        if subject.sidecar is not None and sha256_of(path) != subject.sidecar.probe.sha256:
+            yield f"{path.name} is not the probe that the artifact was exported with: its hash differs."
+        own = self._open(path)
+        if isinstance(own, SfscError):
+            yield own.message
+        elif own.probe.space != subject.facts.space:
+            yield f"{path.name} belongs to another space."
+        elif own.probe.preprocessing != subject.facts.preprocessing:
+            yield f"{path.name} was made with another preprocessing."
+
+    def _given(self, path: Path, subjects: Sequence[Subject]) -> ProbeAtHand:
+        at_hand = self._open(path)
+        if isinstance(at_hand, SfscError):
+            raise at_hand
+        spaces = {subject.facts.space for subject in subjects if subject.facts}
+        if spaces and at_hand.probe.space not in spaces:
+            raise SfscError(
+                f"The probe {path} belongs to space {at_hand.probe.space[:12]}, none of the artifacts does.",
+                "Give the probe of these artifacts, or leave it out.",
+            )
+        return at_hand
+
+    def _open(self, path: Path) -> ProbeAtHand | SfscError:
+        place = path.resolve()
+        if place not in self._read:
+            try:
+                self._read[place] = ProbeAtHand(path, Probe.load(path))
+            except SfscError as error:
+                self._read[place] = error
+        return self._read[place]
+
+
+def _own_path(subject: Subject) -> Path | None:
+    """Where the probe that `subject` came with lies, or would lie."""
+    if subject.kind == "run":
+        return subject.path / PROBE
+    return subject.path.with_name(subject.sidecar.probe.file) if subject.sidecar else None

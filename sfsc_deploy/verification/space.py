@@ -1,0 +1,33 @@
+"""Do all subjects embed into one space? Nothing else may be compared."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from sfsc_deploy.verification.verdict import Finding, measured, unverified
+
+
+def judge_spaces(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
+    """Compare the spaces that the subjects name.
+
+    Args:
+        spaces: id of the space by subject; None where it isn't known.
+
+    Returns:
+        A finding for each subject. Where more than half of them agree the others fail; where no space has the
+        majority nobody can tell which is meant, and all fail.
+    """
+    known = [space for space in spaces.values() if space is not None]
+    meant = next((space for space, count in Counter(known).most_common(1) if 2 * count > len(known)), None)
+    return {name: _judge(space, meant) for name, space in spaces.items()}
+
+
+def _judge(space: str | None, meant: str | None) -> Finding:
+    if space is None:
+        return unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
+    if meant is None:
+        why = "The subjects belong to different spaces; their embeddings must not be compared."
+        return measured(False, why, space, "one space")
+    if space != meant:
+        why = f"It belongs to space {space[:12]}, the others to {meant[:12]}: they must not be compared."
+        return measured(False, why, space, meant)
+    return measured(True, f"Space {space[:12]}.", space, meant)

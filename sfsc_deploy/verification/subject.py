@@ -1,0 +1,164 @@
+"""What the user gave to be verified, and what can be told of it without running it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sfsc_deploy.artifact import Description, Sidecar, read_sidecar, sidecar_path
+from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.run_folder import RunFolder, parse
+
+if TYPE_CHECKING:
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+Kind = Literal["onnx", "engine", "package", "run", "recorded"]
+_KINDS: dict[str, Kind] = {
+    ".onnx": "onnx",
+    ".engine": "engine",
+    ".plan": "engine",
+    ".mlpackage": "package",
+    ".safetensors": "recorded",
+}
+RECIPE_SUFFIX = ".build.json"
+"""Of the recipe that lies beside an ONNX file from which an engine is to be built."""
+FORMAT_OF: dict[Kind, str] = {"onnx": "onnx", "engine": "tensorrt", "package": "coreml"}
+"""The format that the sidecar of an artifact of each kind tells."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a subject claims to be; `dim` is D, `width` the width multiplier."""
+
+    space: str
+    width: float
+    precision: str
+    dim: int
+    preprocessing: Preprocessing
+
+    @classmethod
+    def of(cls, described: Description) -> "Facts":
+        """The claims of a sidecar, or of what is embedded in the artifact."""
+        return cls(described.space, described.width, described.precision, described.dim, described.input.preprocessing)
+
+    @classmethod
+    def of_run(cls, run: RunFolder, width: float) -> "Facts":
+        """What the reference of a run is."""
+        return cls(run.space, width, "float32", run.dim, run.preprocessing)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One argument of `verify-compat`.
+
+    Attributes:
+        name: as the user wrote it.
+        path: the file or folder.
+        kind: what it is, told from its suffix.
+        sidecar: the record beside it (of recorded embeddings: the one they carry).
+        sidecar_problem: why there is a sidecar that cannot be used.
+        facts: what it claims to be; None where that is not known before it is opened.
+    """
+
+    name: str
+    path: Path
+    kind: Kind
+    sidecar: Sidecar | None = None
+    sidecar_problem: str | None = None
+    facts: Facts | None = None
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the artifact itself exists, rather than only what it is to be built from."""
+        return self.path.exists()
+
+
+def find_subjects(names: Sequence[str]) -> tuple[Subject, ...]:
+    """Find what the user named.
+
+    Raises:
+        SfscError: fewer than two, one of them twice, or one that doesn't exist or is of no known kind.
+    """
+    if len(names) < 2:
+        raise SfscError(
+            f"Compatibility is a matter of at least two artifacts, {len(names)} given.",
+            "For instance: sfsc-deploy verify-compat a.onnx b.onnx, or a.onnx and the run folder it came from.",
+        )
+    subjects = tuple(_find(name) for name in names)
+    _refuse_repeated(subjects)
+    return subjects
+
+
+def _refuse_repeated(subjects: Sequence[Subject]) -> None:
+    seen: dict[tuple[Path, float | None], str] = {}
+    for subject in subjects:
+        width = subject.facts.width if subject.kind == "run" and subject.facts else None
+        place = subject.path.resolve(), width
+        if place in seen:
+            raise SfscError(
+                f"{seen[place]} and {subject.name} are the same: it would only be compared with itself.",
+                "Name each artifact once.",
+            )
+        seen[place] = subject.name
+
+
+def _find(name: str) -> Subject:
+    path = Path(name)
+    kind = _KINDS.get(path.suffix)
+    if kind is None:
+        return _find_run(name)
+    if kind == "recorded":
+        return _find_recorded(name, path)
+    if not path.exists() and (kind == "onnx" or not _can_be_built(path)):
+        raise SfscError(f"{name} does not exist.", "Check the path, or export it: sfsc-deploy export --profile ...")
+    return _find_artifact(name, path, kind)
+
+
+def _can_be_built(path: Path) -> bool:
+    return sidecar_path(path).exists() or (
+        path.with_suffix(".onnx").exists() and path.with_suffix(RECIPE_SUFFIX).exists()
+    )
+
+
+def _find_artifact(name: str, path: Path, kind: Kind) -> Subject:
+    if not sidecar_path(path).exists():
+        return Subject(name, path, kind)
+    try:
+        sidecar = read_sidecar(path)
+    except SfscError as error:
+        return Subject(name, path, kind, sidecar_problem=error.message)
+    return Subject(name, path, kind, sidecar, facts=Facts.of(sidecar))
+
+
+def _find_run(name: str) -> Subject:
+    folder, asked = parse(name)
+    if not folder.is_dir():
+        raise SfscError(
+            f"{name} is neither an artifact nor a run folder.",
+            "Give .onnx, .engine, .plan or .mlpackage files, run folders (runs/NAME or runs/NAME@WIDTH), or recorded "
+            "embeddings (.safetensors).",
+        )
+    run = RunFolder.open(folder)
+    return Subject(name, folder, "run", facts=Facts.of_run(run, run.width(asked)))
+
+
+def _find_recorded(name: str, path: Path) -> Subject:
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+    if not path.exists():
+        raise SfscError(f"{name} does not exist.", "Record it: sfsc-deploy embed ARTIFACT --out FILE.safetensors")
+    try:
+        with RecordedEmbedder(path) as recorded:
+            return Subject(name, path, "recorded", recorded.sidecar, facts=_recorded_facts(recorded))
+    except SfscError:
+        return Subject(name, path, "recorded")  # opening it again tells what is wrong with it
+
+
+def _recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:
+    if recorded.sidecar is not None:
+        return Facts.of(recorded.sidecar)
+    _, width = parse(recorded.recording.artifact)
+    if width is None or recorded.space is None or recorded.preprocessing is None:
+        return None  # neither an artifact with a sidecar nor a run folder
+    return Facts(recorded.space, width, "float32", recorded.dim, recorded.preprocessing)

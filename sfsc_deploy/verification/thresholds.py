@@ -1,0 +1,102 @@
+"""Every threshold of verification, and why it is where it is."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What the numbers of an artifact must keep, given the precision that it computes in.
+
+    Two rows of norm 1 with cosine c lie sqrt(2 - 2 c) apart, so cosines near 1 are a blunt measure: a convolution
+    scaled by 1.02 still gives 0.99913. Absolute differences are sharper, and see a wrong norm, to which cosines are
+    blind.
+
+    Attributes:
+        min_cosine: least cosine of any row to its reference.
+        median_cosine: least median of these cosines.
+        max_difference: most that any component may differ from its reference.
+        max_batch_difference: most that any component may depend on the batch it is computed in.
+        norm: most that the norm of a row may differ from 1.
+        top_k: least share of the first k gallery images that agree with the reference, mean over queries.
+    """
+
+    min_cosine: float
+    median_cosine: float
+    max_difference: float
+    max_batch_difference: float
+    norm: float
+    top_k: float
+
+
+FLOAT32 = Thresholds(
+    # Right exports differ by 2e-6 a component in every runtime that was tried, which is a cosine of 1 - 1e-11.
+    # TF32, which is not float32, differs by about 1e-3.
+    min_cosine=1 - 1e-6,
+    median_cosine=1 - 1e-6,
+    max_difference=1e-4,
+    max_batch_difference=1e-4,
+    # A sum of D squares in float32 is right to 1e-6.
+    norm=1e-4,
+    # A pair of gallery images with all but equal scores may change places, no more.
+    top_k=0.99,
+)
+
+FLOAT16 = Thresholds(
+    # 11 bits of mantissa: right exports had 0.99999 in their worst row. sqrt(2e-4) is a distance of 0.014 in all.
+    min_cosine=1 - 1e-4,
+    median_cosine=1 - 1e-4,
+    max_difference=1e-2,
+    max_batch_difference=1e-2,
+    # Normalisation stays float32 in an export of ours; a backend that does it in float16 rounds to 5e-4.
+    norm=1e-3,
+    top_k=0.95,
+)
+
+INT8 = Thresholds(
+    # Quickly trained networks had 0.992 to 0.999 in their worst row; a row below 0.9 is another image's.
+    min_cosine=0.9,
+    median_cosine=0.99,
+    # The distance of two unit rows of cosine 0.9.
+    max_difference=0.45,
+    # Quantisation turns the last bit of float32 into a step now and then.
+    max_batch_difference=2e-2,
+    norm=1e-3,
+    top_k=0.8,
+)
+
+_BY_NAME = {"float32": FLOAT32, "float16": FLOAT16, "int8": INT8}
+_LOOSEST_FIRST = ("int8", "float16", "float32")
+
+MAX_MEDIAN_COSINE = 0.999
+"""Of pairs of different images. An untrained narrow network was seen at 0.987; a constant has 1, under noise 0.9999."""
+
+MIN_IMAGES = 8
+"""Fewer rows that agree may do so by chance: a fault need not show in each."""
+
+MIN_BATCH = 8
+"""Fewer images at once try neither 7 against the rest nor a batch worth the name."""
+
+MAX_DRIFT_MEAN = 0.5
+"""Levels of 255, mean of all values. Decoders differ by a level here and there, another filter by more throughout."""
+
+MAX_DRIFT = 16
+"""Levels of 255, of the worst value: decoders that interpolate colour differently reach some levels at sharp edges."""
+
+MIN_IDENTITIES = 8
+"""With fewer clusters a bootstrap interval is too narrow to be believed."""
+
+MIN_QUERIES = 16
+"""With fewer queries a single one moves the mean average precision by more than 6 points."""
+
+TOP_K = 10
+"""The images that a person looks at."""
+
+
+def thresholds_of(precision: str) -> Thresholds:
+    """Thresholds for a precision as a sidecar tells it, e.g. "float16" or "mixed (float16: 20, float32: 1)".
+
+    Where layers are mixed those of the coarsest hold; of a precision that isn't known, those of float32.
+    """
+    named = set(re.findall(r"\w+", precision))
+    return next((_BY_NAME[name] for name in _LOOSEST_FIRST if name in named), FLOAT32)

@@ -1,0 +1,64 @@
+"""The verification of a fleet, from what the user named to the verdict."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.runtime import MAX_BATCH
+from sfsc_deploy.verification.cross_test import Contestant, cross_test
+from sfsc_deploy.verification.embedding import Images, Rows
+from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
+from sfsc_deploy.verification.probes import Probes
+from sfsc_deploy.verification.space import judge_spaces
+from sfsc_deploy.verification.subject import find_subjects
+from sfsc_deploy.verification.verdict import CHECKS, Check, Finding, Verdict
+
+
+def verify(
+    subjects: Sequence[str],
+    *,
+    data: DataSet | None = None,
+    probe: Path | None = None,
+    max_batch: int = MAX_BATCH,
+    on_progress: OnCheck | None = None,
+) -> Verdict:
+    """Check each subject, then whether they may be compared with each other, and how well that works.
+
+    Subjects are opened one after the other; of each only its embeddings are kept.
+
+    Args:
+        subjects: two or more artifacts, run folders ("runs/a", "runs/a@0.5") or recorded embeddings.
+        data: images for the cross-tests; None: the photographs of the probe.
+        probe: probe to try the subjects on; None: one that lies beside an artifact or in a run folder.
+        max_batch: most images in one call of a backend.
+        on_progress: hears of each check before it is made: subject, name of the check.
+
+    Raises:
+        SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe of
+            another space, images that can't be read. What is wrong with an artifact is in the verdict.
+    """
+    on_check = on_progress or (lambda subject, check: None)
+    found = find_subjects(subjects)
+    setting = Setting(Probes(found, probe), Images(data), max_batch)
+    examinations = [examine(subject, setting, on_check) for subject in found]
+    spaces = judge_spaces({each.artifact.name: each.artifact.space for each in examinations})
+    contestants = [Contestant(each.artifact.name, each.artifact.space, each.rows) for each in examinations]
+    matrix, criterion = cross_test(contestants, lambda name: on_check(name, "criterion"))
+    checks = (check for each in examinations for check in _in_order(each, spaces, criterion))
+    artifacts = tuple(each.artifact for each in examinations)
+    return Verdict(artifacts, tuple(checks), matrix, _images(examinations))
+
+
+def _in_order(examination: Examination, spaces: Mapping[str, Finding], criterion: Sequence[Check]) -> Iterator[Check]:
+    subject = examination.artifact.name
+    findings = {**examination.findings, "space": spaces[subject]}
+    for name in CHECKS:
+        if name == "criterion":
+            yield from (check for check in criterion if check.subject == subject)
+        else:
+            yield Check.of(name, subject, findings[name])
+
+
+def _images(examinations: Sequence[Examination]) -> str | None:
+    names = dict.fromkeys(each.rows.images for each in examinations if isinstance(each.rows, Rows))
+    return ", ".join(names) or None
