@@ -156,6 +156,20 @@ def test_embed_takes_image_files(home: Path, tmp_path: Path) -> None:
     assert RecordedEmbedder(out).embedding.shape == (3, 16)
 
 
+def test_embed_takes_a_folder_of_images_that_nobody_labelled(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        (tmp_path / "images" / f"{number}.png").write_bytes(portraits([0], [number]).raw(0))
+    out = tmp_path / "some.safetensors"
+    status, document = sfsc_deploy(
+        "embed", home / "dist" / "server-cpu.onnx", "--data", tmp_path / "images", "--out", out
+    )
+    assert status == 0, document
+    recorded = RecordedEmbedder(out)
+    assert recorded.embedding.shape == (3, 16)
+    assert recorded.labels is None
+
+
 def test_embed_takes_labelled_images(home: Path, tmp_path: Path) -> None:
     for identity in range(6):
         folder = tmp_path / "images" / str(identity)

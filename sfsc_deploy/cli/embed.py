@@ -28,7 +28,7 @@ def embed(
     ] = None,
     data: Annotated[
         Path | None,
-        option("DIR|IMAGE", "Labelled images, or one more image.", default="the probe beside SUBJECT", panel=IMAGES),
+        option("DIR|IMAGE", "Labelled or other images.", default="the probe beside SUBJECT", panel=IMAGES),
     ] = None,
     device_name: Annotated[
         str | None, option("NAME", "What to call this machine.", default="system and processor", panel=FILES)
@@ -43,13 +43,22 @@ def embed(
 
     if out.exists() and not overwrite:
         raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
-    files = [*([data] if data and data.is_file() and data.suffix != ".csv" else []), *(images or [])]
-    if files and data and data not in files:
+    files = _unlabelled(data)
+    if images and data and not files:
         raise typer.BadParameter("give labelled images or image files, not both", param_hint="--data")
     with load(subject) as embedder:
-        recording = _record(embedder, files, data, out, device_name)
+        recording = _record(embedder, [*files, *(images or [])], data, out, device_name)
     results(json_file).print(f"{subject} on {recording.device} ({recording.backend}): {out}", soft_wrap=True)
     write_json({"file": out, **recording.model_dump(mode="json")}, json_file)
+
+
+def _unlabelled(data: Path | None) -> list[Path]:
+    """The images of `--data` where nothing tells their identities: a single one, or those right inside a folder."""
+    from sfsc_deploy.data.listing import image_files
+
+    if data is None or data.suffix == ".csv":
+        return []
+    return list(image_files(data)) if data.is_dir() else [data]
 
 
 def _record(
