@@ -60,5 +60,12 @@ def test_what_a_width_owns_is_what_its_gradient_reaches(layer: SlimmableConv2d |
     assert reached.sum() == plain.weight.numel()
 
 
+@pytest.mark.parametrize("layer", [SlimmableConv2d(4, 8, 3), SlimmableLinear(8, 4)])
+def test_a_plain_layer_has_weights_of_its_own(layer: SlimmableConv2d | SlimmableLinear) -> None:
+    before = layer.weight.detach().clone()
+    nn.init.zeros_(layer.plain(1.0).weight)
+    assert torch.equal(layer.weight, before)
+
+
 def test_a_plain_layer_has_the_dtype_of_the_slimmable_one() -> None:
     assert SlimmableConv2d(4, 8, 3).double().plain(0.5).weight.dtype == torch.float64
