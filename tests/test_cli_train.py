@@ -140,7 +140,7 @@ def progress(step: int) -> Progress:
 
 def test_a_step_is_described_in_one_line() -> None:
     assert describe(progress(1)) == (
-        "epoch 1/2 | loss 2.50 1.25 | u 0.90 0.75 | conflicts 5 % | 812 images/s | 0:01:05 left"
+        "epoch 1/2 | loss 2.50 1.25 | u 0.900 0.750 | conflicts 5 % | 812 images/s | 0:01:05 left"
     )
 
 
@@ -151,6 +151,7 @@ def test_what_a_run_shows() -> None:
         data="drawn",
         images=100,
         identities=10,
+        skipped=3,
         arch="resnet-mini",
         widths=(0.5, 1.0),
         parameters=700_000,
@@ -168,6 +169,7 @@ def test_what_a_run_shows() -> None:
     told = text.getvalue()
     assert "resnet-mini: widths 0.5, 1, 0.70 M parameters, on cpu" in told
     assert "drawn: 100 images of 10 identities" in told
+    assert "3 images that can't be read are left out" in told
     assert "Going on after step 4 of 10" in told
     assert "Training 5/10 epoch 1/2" in told
     assert told.count("Cross-test after epoch") == 1

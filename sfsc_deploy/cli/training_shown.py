@@ -33,6 +33,8 @@ class TrainingShown:
             f"{plan.epochs} epochs into {plan.folder}",
         ):
             self._console.print(line, soft_wrap=True)
+        if plan.skipped:
+            self._console.print(f"{plan.skipped} images that can't be read are left out")
         if plan.steps_done:
             self._console.print(f"Going on after step {plan.steps_done} of {plan.steps}")
 
@@ -57,7 +59,7 @@ def shown(console: Console) -> Iterator[TrainingShown]:
 def describe(now: "Progress") -> str:
     """One line: losses and uncertainties from the narrowest to the widest, conflicts, speed, time left."""
     losses = " ".join(f"{loss:.2f}" for loss in now.loss)
-    uncertainties = " ".join(f"{uncertainty:.2f}" for uncertainty in now.uncertainty)
+    uncertainties = " ".join(f"{uncertainty:.3f}" for uncertainty in now.uncertainty)
     left = timedelta(seconds=round(now.seconds_left))
     return (
         f"epoch {now.epoch}/{now.epochs} | loss {losses} | u {uncertainties} | "

@@ -19,7 +19,7 @@ def probe_for(run: RunFolder, task: ExportTask) -> Probe:
     _refuse_another(run, task)
     if task.probe is None:
         return Probe.load(run.probe_path)
-    data = open_dataset(task.probe)
+    data = open_dataset(task.probe, with_train=False)
     chosen = build(data.query, data.gallery, run.preprocessing, space=run.space, origin=data.name)
     return chosen.with_references(run.widths, lambda width, images: reference(run, width).embed(images))
 

@@ -36,6 +36,8 @@ class Plan:
     data: str
     images: int
     identities: int
+    skipped: int
+    """Images that can't be read and were left out, as asked."""
     arch: str
     widths: tuple[float, ...]
     parameters: int

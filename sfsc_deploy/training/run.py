@@ -155,6 +155,7 @@ class _Run:
             data=data.name,
             images=len(data.train),
             identities=len(set(data.train.identity)),
+            skipped=len(data.skipped),
             arch=training.recipe.arch,
             widths=training.recipe.widths,
             parameters=sum(parameter.numel() for parameter in training.supernet.parameters()),
