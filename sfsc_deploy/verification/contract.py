@@ -32,16 +32,16 @@ def input_contract(opened: Opened) -> Finding:
 
 
 def precision(opened: Opened) -> Finding:
-    """Does it compute in the precision that it claims?"""
+    """Does it compute in the precision that it claims? Of what can't be looked into, it must be known to be intact."""
     facts, kind = opened.facts, opened.subject.kind
     if facts is None:
         return unverified(_NO_FACTS)
     if kind == "run":
         return measured(True, "The reference computes in float32, without TF32.", "float32", "float32")
-    if kind == "recorded":
-        why = "What ran is what was exported, and its precision was read back from it then."
-        return measured(True, why, facts.precision, facts.precision)
-    return _onnx_precision(opened, facts.precision)
+    if kind == "onnx":
+        return _onnx_precision(opened, facts.precision)
+    why = "It is what was exported or built, and its precision was read from the file then."
+    return measured(True, why, facts.precision, facts.precision)
 
 
 def _onnx_precision(opened: Opened, claimed: str) -> Finding:

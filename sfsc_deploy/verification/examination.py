@@ -101,8 +101,8 @@ def _identify(ledger: _Ledger, attempt: Opened, probes: Probes) -> None:
     ledger.enter("intact", lambda: intact(attempt, probes))
     ledger.enter("built", lambda: built(attempt))
     ledger.enter("input-contract", lambda: input_contract(attempt))
-    # What was recorded elsewhere can't be looked into: its hash has to say what ran.
-    also = ("intact",) if attempt.subject.kind == "recorded" else ()
+    # Of what can't be looked into, its hash has to say what it is.
+    also = () if attempt.subject.kind in ("onnx", "run") else ("intact",)
     ledger.enter("precision", lambda: precision(attempt), also)
 
 

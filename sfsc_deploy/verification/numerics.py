@@ -3,14 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sfsc_deploy.runtime.recorded import pixel_hashes
 from sfsc_deploy.verification.thresholds import MAX_MEDIAN_COSINE, Thresholds
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
+_MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 _MOST_ROWS = 1024  # whose pairs are compared: half a million
 
 
 def finite(embedding: NDArray[np.float32]) -> Finding:
     """No row [N, D] holds NaN or infinity."""
+    if not len(embedding):
+        return unverified("There are no images.", _MORE_IMAGES)
     bad = np.flatnonzero(~np.isfinite(embedding).all(axis=1))
     where = f", the first of them row {bad[0]}" if bad.size else ""
     return measured(
@@ -34,9 +38,9 @@ def collapse(embedding: NDArray[np.float32], images: NDArray[np.uint8]) -> Findi
         embedding: float32 [N, D]; the first 1,024 rows are looked at.
         images: uint8 [N, H, W, 3]; equal ones may have equal embeddings.
     """
-    _, distinct = np.unique(images[:_MOST_ROWS].reshape(len(images[:_MOST_ROWS]), -1), axis=0, return_index=True)
+    _, distinct = np.unique(pixel_hashes(images[:_MOST_ROWS]), axis=0, return_index=True)
     if distinct.size < 2:
-        return unverified("All images are the same.", "sfsc-deploy verify-compat ... --data DIR")
+        return unverified("All images are the same.", _MORE_IMAGES)
     rows = embedding[np.sort(distinct)].astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     median = float(np.median((rows @ rows.T)[np.triu_indices(len(rows), k=1)]))
