@@ -5,6 +5,15 @@ This package knows nothing of supernets, profiles or sidecars. Importing it impo
 
 from exporters.errors import ExportError, FormatUnavailable
 from exporters.formats import FORMATS, export
-from exporters.request import ExportRequest, ExportResult, TensorrtTarget
+from exporters.request import CoremlTarget, ExportRequest, ExportResult, TensorrtTarget
 
-__all__ = ["FORMATS", "ExportError", "ExportRequest", "ExportResult", "FormatUnavailable", "TensorrtTarget", "export"]
+__all__ = [
+    "FORMATS",
+    "CoremlTarget",
+    "ExportError",
+    "ExportRequest",
+    "ExportResult",
+    "FormatUnavailable",
+    "TensorrtTarget",
+    "export",
+]

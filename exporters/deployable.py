@@ -48,9 +48,29 @@ class Deployable(nn.Module):
         _check(image)
         pixels = (image.float() * self.scale - self.offset).permute(0, 3, 1, 2)
         # Left channels-last, torch exports pooling as a gather over computed strides.
-        embedding: Tensor = self.model(pixels.contiguous().to(self.dtype)).float()
+        return self._embed(pixels.contiguous())
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        """Embed scaled pixels, float32 `[N, 3, H, W]`."""
+        embedding: Tensor = self.model(pixels.to(self.dtype)).float()
         norm: Tensor = torch.linalg.vector_norm(embedding, dim=1, keepdim=True)
         return embedding / norm.clamp_min(_EPSILON)
+
+
+class PlanarDeployable(Deployable):
+    """The same model where the device unpacks the image itself: CoreML hands over its colours as planes of numbers."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Embed images.
+
+        Args:
+            image: float32 `[N, 3, H, W]`, RGB, from 0 to 255.
+
+        Returns:
+            As `Deployable`.
+        """
+        scale, offset = (colour.reshape(1, 3, 1, 1) for colour in (self.scale, self.offset))
+        return self._embed(image * scale - offset)
 
 
 def _check(image: Tensor) -> None:

@@ -18,5 +18,5 @@ class ExportError(Exception):
         return f"{self.message} {self.remedy}".strip()
 
 
-class FormatUnavailable(ExportError):  # noqa: N818 - a state of this version or machine, not a mistake
-    """A format that is known but can't be written by this version."""
+class FormatUnavailable(ExportError):  # noqa: N818 - a state of the machine, not a mistake
+    """A format that is known but can't be written here."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from exporters.errors import ExportError
+from exporters.errors import ExportError, FormatUnavailable
 from exporters.request import ExportRequest, ExportResult
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Exporter = Callable[[nn.Module, ExportRequest, Path], ExportResult]
 
-_EXTRA_OF = {"torch": "train", "onnx": "onnx", "onnxscript": "onnx"}
+_EXTRA_OF = {"torch": "train", "onnx": "onnx", "onnxscript": "onnx", "coremltools": "coreml"}
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,20 @@ class Format:
     Attributes:
         module: has `export(model, request, target) -> ExportResult`; imported when the format is asked for.
         needs: the packages that it can't do without.
+        no_wheel: where they can't be installed; empty where they install everywhere.
     """
 
     module: str
     needs: tuple[str, ...]
+    no_wheel: str = ""
 
 
 FORMATS: Mapping[str, Format] = {
-    "coreml": Format("exporters.to_coreml", needs=()),
+    "coreml": Format(
+        "exporters.to_coreml",
+        needs=("torch", "coremltools"),
+        no_wheel="coremltools has no wheel for Linux on aarch64 nor for Python 3.14",
+    ),
     "onnx": Format("exporters.to_onnx", needs=("torch", "onnx", "onnxscript")),
     "tensorrt": Format("exporters.to_tensorrt", needs=("torch", "onnx", "onnxscript")),
 }
@@ -49,20 +55,22 @@ def export(name: str, model: "nn.Module", request: ExportRequest, target: Path) 
 
     Raises:
         ExportError: an unknown format, an absent package, or whatever the exporter refuses.
-        FormatUnavailable: this version can't write the format.
+        FormatUnavailable: an absent package that doesn't install on every machine.
     """
     if name not in FORMATS:
         raise ExportError(f"Format {name!r} is unknown.", f"Known formats: {', '.join(sorted(FORMATS))}.")
-    _refuse_absent(name, FORMATS[name].needs)
+    _refuse_absent(name, FORMATS[name])
     exporter = cast("Exporter", importlib.import_module(FORMATS[name].module).export)
     return exporter(model, request, target)
 
 
-def _refuse_absent(name: str, needs: tuple[str, ...]) -> None:
-    absent = [package for package in needs if importlib.util.find_spec(package) is None]
-    if absent:
-        extras = ",".join(sorted({_EXTRA_OF[package] for package in absent}))
-        raise ExportError(
-            f"Exporting to {name} needs {' and '.join(absent)}, not installed here.",
-            f'Install with: pip install "sfsc-deploy[{extras}]"',
-        )
+def _refuse_absent(name: str, needed: Format) -> None:
+    absent = [package for package in needed.needs if importlib.util.find_spec(package) is None]
+    if not absent:
+        return
+    message = f"Exporting to {name} needs {' and '.join(absent)}, not installed here."
+    extras = ",".join(sorted({_EXTRA_OF[package] for package in absent}))
+    remedy = f'Install with: pip install "sfsc-deploy[{extras}]"'
+    if needed.no_wheel:
+        raise FormatUnavailable(message, f"{remedy} ({needed.no_wheel}).")
+    raise ExportError(message, remedy)

@@ -1,7 +1,7 @@
 """The precision in which an ONNX file computes, read from the file itself. Needs onnx, but not torch."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,12 @@ def read_precision(path: Path) -> str:
     Raises:
         ExportError: the file is no ONNX model, or has no such layer.
     """
-    layers = Counter(precision_per_layer(path).values())
+    return summary(precision_per_layer(path))
+
+
+def summary(per_layer: Mapping[str, str]) -> str:
+    """Tell the precision of a whole model, given that of each layer by name; at least one."""
+    layers = Counter(per_layer.values())
     if len(layers) == 1:
         return next(iter(layers))
     return f"mixed ({', '.join(f'{name}: {number}' for name, number in sorted(layers.items()))})"

@@ -31,6 +31,17 @@ class TensorrtTarget:
 
 
 @dataclass(frozen=True)
+class CoremlTarget:
+    """The system that a CoreML package is meant for.
+
+    Attributes:
+        minimum_deployment_target: the oldest system that it must run on, in the words of coremltools, as `iOS16`.
+    """
+
+    minimum_deployment_target: str
+
+
+@dataclass(frozen=True)
 class ExportRequest:
     """One model for one device.
 
@@ -41,9 +52,11 @@ class ExportRequest:
         std: of each colour R, G, B, in units of 0 to 1; divided by inside the graph.
         dim: D of the embedding `[N, D]`.
         precision: in which the layers compute, one of `PRECISIONS`.
-        batch: smallest, most common and largest N. ONNX keeps N open whatever they are; TensorRT is built for them.
+        batch: smallest, most common and largest N. ONNX keeps N open whatever they are; TensorRT is built for them;
+            CoreML takes one image at a time.
         metadata: text written into the file under these keys.
         tensorrt: the device of a TensorRT engine, for that format only.
+        coreml: the system of a CoreML package, for that format only.
 
     Raises:
         ExportError: a value that no exporter could honour.
@@ -58,6 +71,7 @@ class ExportRequest:
     batch: tuple[int, int, int] = (1, 8, 32)
     metadata: Mapping[str, str] = field(default_factory=dict)
     tensorrt: TensorrtTarget | None = None
+    coreml: CoremlTarget | None = None
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.dim) < 1:

@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
-        _rename(partial, path)
+        move_onto(partial, path)
     except Exception as error:
         reason = _reason(error, path)
         if reason is None:
@@ -67,6 +67,27 @@ def sha256_of(path: Path) -> str:
         raise SfscError(f"{path} can't be read: {error.strerror}.", "Check the path.") from error
 
 
+def size_of(path: Path) -> int:
+    """Bytes in a file, or in all files of a folder."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
+def move_onto(source: Path, path: Path) -> None:
+    """Rename a file or folder to `path` on the same disk, where one of its kind is replaced."""
+    if not (source.is_dir() and path.is_dir()):
+        source.replace(path)
+        return
+    # A folder can't be renamed onto a full one: the old one steps aside, and comes back if that fails.
+    old = path.rename(_sibling(path, "replaced"))
+    try:
+        source.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    _remove(old)
+
+
 def _file_sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -85,20 +106,6 @@ def _folder_sha256(folder: Path) -> str:
 
 def _sibling(path: Path, state: str) -> Path:
     return path.with_name(f".{state}-{secrets.token_hex(4)}-{path.name}")
-
-
-def _rename(partial: Path, path: Path) -> None:
-    if not (partial.is_dir() and path.is_dir()):
-        partial.replace(path)
-        return
-    # A folder can't be renamed onto a full one: the old one steps aside, and comes back if that fails.
-    old = path.rename(_sibling(path, "replaced"))
-    try:
-        partial.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    _remove(old)
 
 
 def _remove(path: Path) -> None:

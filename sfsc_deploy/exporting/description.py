@@ -8,7 +8,7 @@ from exporters.request import ExportResult
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import Build, Description, Fidelity, ProbeFile, Sidecar
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.files import sha256_of
+from sfsc_deploy.files import sha256_of, size_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import load
 
@@ -21,7 +21,7 @@ def describe(description: Description, result: ExportResult, probe_file: ProbeFi
         files={file.name: sha256_of(file) for file in result.files},
         parameters=result.parameters,
         multiply_adds=result.multiply_adds,
-        size_bytes=sum(file.stat().st_size for file in result.files),
+        size_bytes=sum(map(size_of, result.files)),
         tools={"sfsc-deploy": __version__, **result.tools},
         build=Build(status=result.status, command=result.command),
         probe=probe_file,

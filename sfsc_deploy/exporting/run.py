@@ -6,14 +6,14 @@ from pathlib import Path
 
 from exporters.errors import FormatUnavailable
 from exporters.formats import export as export_model
-from exporters.request import ExportRequest, ExportResult, TensorrtTarget
+from exporters.request import CoremlTarget, ExportRequest, ExportResult, TensorrtTarget
 from profiles.schema import Profile
 from sfsc_deploy.artifact import EMBEDDED_KEY, Description, InputContract, OutputContract, ProbeFile, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.description import describe, written_sidecars
 from sfsc_deploy.exporting.probe_file import PROBE, probe_for
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
-from sfsc_deploy.files import replacing, sha256_of
+from sfsc_deploy.files import move_onto, replacing, sha256_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.slicing import slice_submodel
@@ -106,7 +106,7 @@ class _Exporter:
         sidecar = describe(description, result, probe, self._probe)
         out = self._task.out
         for file in result.files:
-            file.replace(out / file.name)
+            move_onto(file, out / file.name)
         for name in written_sidecars(profile.name, SUFFIXES[profile.format], result):
             write_sidecar(out / name, sidecar)
         return Exported(profile, out / result.files[0].name, sidecar)
@@ -125,7 +125,7 @@ class _Exporter:
         )
 
     def _request(self, profile: Profile, description: Description) -> ExportRequest:
-        preprocessing, tensorrt = self._run.preprocessing, profile.tensorrt
+        preprocessing, tensorrt, coreml = self._run.preprocessing, profile.tensorrt, profile.coreml
         return ExportRequest(
             height=preprocessing.height,
             width=preprocessing.width,
@@ -136,6 +136,7 @@ class _Exporter:
             batch=(profile.batch.min, profile.batch.opt, profile.batch.max),
             metadata={EMBEDDED_KEY: description.model_dump_json()},
             tensorrt=TensorrtTarget(**tensorrt.model_dump()) if tensorrt else None,
+            coreml=CoremlTarget(coreml.minimum_deployment_target) if coreml else None,
         )
 
 
