@@ -3,6 +3,7 @@
 A backend is imported only when a subject needs it.
 """
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +23,18 @@ def load(
     device: str = "cpu",
     providers: Sequence[str] | None = None,
     threads: int | None = None,
+    compute_units: str | None = None,
 ) -> Embedder:
     """Make a subject ready to embed, whatever its format.
 
     Args:
-        subject: an ONNX file, a run folder ("runs/a" for its widest sub-model, "runs/a@0.5" for another), or recorded
+        subject: an ONNX file, a CoreML package, a run folder ("runs/a" for its widest sub-model, "runs/a@0.5" for another), or recorded
             embeddings (`.safetensors`).
         max_batch: most images in one call of the backend.
         device: torch device, for run folders.
         providers: execution providers of ONNX Runtime, for ONNX files; None: the CPU.
         threads: threads inside an operator of ONNX Runtime; None: as many as there are cores.
+        compute_units: of a Mac, for CoreML packages, as "CPU_AND_NE"; None: those of the package's profile.
 
     Returns:
         The embedder: use it as a context manager.
@@ -54,9 +57,17 @@ def load(
             case ".engine" | ".plan":
                 raise unavailable_engine(path)
             case ".mlpackage":
-                raise unavailable_package(path)
+                return _load_package(path, max_batch, compute_units)
             case _:
                 return _load_run(str(subject), device, max_batch)
+
+
+def _load_package(path: Path, max_batch: int, compute_units: str | None) -> Embedder:
+    if importlib.util.find_spec("coremltools") is None:
+        raise unavailable_package(path)
+    from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
+
+    return CoremlEmbedder(path, compute_units=compute_units, max_batch=max_batch)
 
 
 def _load_run(subject: str, device: str, max_batch: int) -> Embedder:

@@ -28,6 +28,7 @@ class Embedder(ABC):
         sidecar: the record beside the artifact; None where there is none.
         size: expected height and width of images; None where the file doesn't say.
         max_batch: most images in one call of the backend.
+        one_by_one: whether the backend takes one image at a time, so that a batch is a loop.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Embedder(ABC):
         sidecar: Sidecar | None = None,
         size: tuple[int, int] | None = None,
         max_batch: int = MAX_BATCH,
+        one_by_one: bool = False,
     ) -> None:
         if max_batch < 1:
             raise SfscError(f"A batch cannot hold {max_batch} images.", "Give a batch size of at least 1.")
@@ -52,6 +54,7 @@ class Embedder(ABC):
         self.sidecar = sidecar
         self.size = size
         self.max_batch = max_batch
+        self.one_by_one = one_by_one
         self._closed = False
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

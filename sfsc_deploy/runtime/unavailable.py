@@ -5,6 +5,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from exporters.formats import FORMATS
 from sfsc_deploy.artifact import read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import install_command
@@ -36,12 +37,12 @@ def unavailable_engine(path: Path) -> BackendUnavailable:
 
 
 def unavailable_package(path: Path) -> BackendUnavailable:
-    """Why the CoreML package at `path` cannot be run here.
+    """Why the CoreML package at `path` cannot be run here: coremltools is absent.
 
     Raises:
         SfscError: there is neither a package nor a sidecar that says how to build one.
     """
-    why = "this version of sfsc-deploy does not run CoreML packages yet."
+    why = f"coremltools is not installed ({install_command('coreml')}; {FORMATS['coreml'].no_wheel})."
     return BackendUnavailable(path, _why_not_built(path) or why, _command(path))
 
 
