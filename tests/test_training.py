@@ -25,6 +25,7 @@ from sfsc_deploy.probe import Probe  # noqa: E402
 from sfsc_deploy.run_folder import RunFolder  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
+from sfsc_deploy.training.plan import prepare  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
 
@@ -40,7 +41,7 @@ SETTINGS: dict[str, Any] = {
     "device": "cpu",
     "augmentation": {"padding": 1},
 }
-FINISHED = [
+PROMISED = {
     "checkpoint.pt",
     "evaluation.json",
     "metrics.jsonl",
@@ -48,7 +49,7 @@ FINISHED = [
     "recipe.toml",
     "supernet.safetensors",
     "training.png",
-]
+}
 
 
 @dataclass
@@ -134,7 +135,9 @@ def interrupted(request: TrainRequest, step: int) -> Path:
 
 def test_a_finished_run_has_all_that_the_folder_promises(finished: tuple[RunFolder, Heard]) -> None:
     run, _ = finished
-    assert sorted(path.name for path in run.path.iterdir()) == FINISHED
+    names = {path.name for path in run.path.iterdir()}
+    assert names >= PROMISED
+    assert not any(name.startswith(".") for name in names)
     assert RunFolder.latest(run.path.parent).path == run.path.resolve()
     assert run.supernet().widths == (0.5, 1.0)
     assert Probe.load(run.probe_path).space == run.space
@@ -278,7 +281,7 @@ def test_single_settings_go_before_those_of_the_file(request_for: Callable[..., 
     file.write_text("seed = 5\nepochs = 1\n")
     request = replace(request_for(tmp_path / "run"), recipe=file)
     overrides = {name: value for name, value in request.overrides.items() if name != "epochs"} | {"seed": 6}
-    recipe = train(replace(request, overrides=overrides), Heard()).recipe
+    recipe = prepare(replace(request, overrides=overrides)).recipe
     assert (recipe.seed, recipe.epochs) == (6, 1)
 
 
@@ -300,16 +303,20 @@ def test_a_folder_in_use_is_refused(
 
 
 def test_an_empty_folder_is_taken(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
-    assert train(request_for(tmp_path, epochs=1), Heard()).path == tmp_path
+    assert prepare(request_for(tmp_path)).folder == tmp_path
 
 
 def test_without_a_folder_runs_are_numbered(
     request_for: Callable[..., TrainRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    names = [train(request_for(None, epochs=1), Heard()).name for _ in range(2)]
-    assert [name.rpartition("-")[2] for name in names] == ["1", "2"]
-    assert RunFolder.latest().name == names[1]
+    first = prepare(request_for(None)).folder
+    (tmp_path / first).mkdir(parents=True)
+    second = prepare(request_for(None)).folder
+    assert [(folder.parent, folder.name[-2:]) for folder in (first, second)] == [
+        (Path("runs"), "-1"),
+        (Path("runs"), "-2"),
+    ]
 
 
 def test_a_finished_run_has_nothing_to_resume(finished: tuple[RunFolder, Heard]) -> None:

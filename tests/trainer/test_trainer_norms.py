@@ -1,5 +1,6 @@
 """Batch norms with statistics of their own for every width."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -47,3 +48,12 @@ def test_a_plain_norm_of_the_embedding_is_that_of_its_width() -> None:
         plain = norm.plain(width)
         assert type(plain) is nn.BatchNorm1d
         torch.testing.assert_close(plain.eval()(batch), norm(batch))
+
+
+@pytest.mark.parametrize("norm", [SwitchableNorm(8, (0.5, 1.0)), EmbeddingNorm(8, (0.5, 1.0))])
+def test_a_plain_norm_has_tensors_of_its_own(norm: SwitchableNorm | EmbeddingNorm) -> None:
+    before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+    with torch.no_grad():
+        for tensor in norm.plain(1.0).state_dict().values():
+            tensor.add_(1)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
