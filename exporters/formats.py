@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from exporters.errors import ExportError, FormatUnavailable
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     Exporter = Callable[[nn.Module, ExportRequest, Path], ExportResult]
+    Measure = Callable[[nn.Module, ExportRequest, Path], Mapping[str, float]]
 
-_EXTRA_OF = {"torch": "train", "onnx": "onnx", "onnxscript": "onnx", "coremltools": "coreml"}
+_EXTRA_OF = {"torch": "train", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx", "coremltools": "coreml"}
+_ONNX = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Format:
         module: has `export(model, request, target) -> ExportResult`; imported when the format is asked for.
         needs: the packages that it can't do without.
         no_wheel: where they can't be installed; empty where they install everywhere.
+        calibrates: int8 needs calibration images, and the module has `harm(model, request, folder)`.
     """
 
     module: str
     needs: tuple[str, ...]
     no_wheel: str = ""
+    calibrates: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
@@ -39,8 +44,8 @@ FORMATS: Mapping[str, Format] = {
         needs=("torch", "coremltools"),
         no_wheel="coremltools has no wheel for Linux on aarch64 nor for Python 3.14",
     ),
-    "onnx": Format("exporters.to_onnx", needs=("torch", "onnx", "onnxscript")),
-    "tensorrt": Format("exporters.to_tensorrt", needs=("torch", "onnx", "onnxscript")),
+    "onnx": Format("exporters.to_onnx", needs=_ONNX, calibrates=True),
+    "tensorrt": Format("exporters.to_tensorrt", needs=_ONNX, calibrates=True),
 }
 
 
@@ -57,11 +62,34 @@ def export(name: str, model: "nn.Module", request: ExportRequest, target: Path) 
         ExportError: an unknown format, an absent package, or whatever the exporter refuses.
         FormatUnavailable: an absent package that doesn't install on every machine.
     """
+    exporter = cast("Exporter", _module(name).export)
+    return exporter(model, request, target)
+
+
+def harm(name: str, model: "nn.Module", request: ExportRequest, folder: Path) -> Mapping[str, float]:
+    """Measure how much each layer of a model suffers from int8: which to spare first where all of them is too much.
+
+    Args:
+        name: a key of `FORMATS` that calibrates.
+        model: as `export` takes it.
+        request: for int8, with calibration images.
+        folder: an existing one, where files may lie for the while.
+
+    Returns:
+        By the names of their weights, 1 - mean cosine of the embeddings with this layer alone in int8.
+
+    Raises:
+        ExportError: as `export`.
+    """
+    measure = cast("Measure", _module(name).harm)
+    return measure(model, request, folder)
+
+
+def _module(name: str) -> ModuleType:
     if name not in FORMATS:
         raise ExportError(f"Format {name!r} is unknown.", f"Known formats: {', '.join(sorted(FORMATS))}.")
     _refuse_absent(name, FORMATS[name])
-    exporter = cast("Exporter", importlib.import_module(FORMATS[name].module).export)
-    return exporter(model, request, target)
+    return importlib.import_module(FORMATS[name].module)
 
 
 def _refuse_absent(name: str, needed: Format) -> None:

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporters.errors import ExportError
 
-_PASS_THROUGH = ("Transpose", "Reshape", "Identity", "DequantizeLinear")
+_PASS_THROUGH = ("Transpose", "Reshape", "Identity")
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_QUANTISED = "_quantized"  # what ONNX Runtime appends to the name of weights
 
 
 def read_precision(path: Path) -> str:
@@ -37,7 +39,7 @@ def precision_per_layer(path: Path) -> dict[str, str]:
     Raises:
         ExportError: the file is no ONNX model, or has no such layer.
     """
-    layers = dict(_weights(_load(path).graph))
+    layers = {layer.name: layer.precision for layer in weighted_layers(_load(path).graph)}
     if not layers:
         raise ExportError(f"{path} holds neither a convolution nor a matrix product with weights of its own.")
     return layers
@@ -53,26 +55,68 @@ def _load(path: Path) -> Any:  # onnx.ModelProto
         raise ExportError(f"{path} can't be read as an ONNX model: {error}", "Export it again.") from error
 
 
-def _weights(graph: Any) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class WeightedLayer:
+    """A convolution or matrix product of a graph.
+
+    Attributes:
+        name: of its weights, the same before and after quantisation.
+        node: name of its node.
+        precision: that it computes in. Weights that are only stored in a smaller type have no say.
+    """
+
+    name: str
+    node: str
+    precision: str
+
+
+def weighted_layers(graph: Any) -> Iterator[WeightedLayer]:
+    """Find the convolutions and matrix products with weights of their own, in the order of an `onnx.GraphProto`."""
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
     producers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
         if node.op_type in _WEIGHTED:
-            for operand in node.input[:2]:
-                yield from _resolve(operand, stored, producers)
+            for operand, other in (node.input[:2], reversed(node.input[:2])):
+                weights = _resolve(operand, stored, producers)
+                if weights is not None:
+                    is_integer = _is_dequantised(other, producers)
+                    yield WeightedLayer(weights.name, node.name, weights.integer if is_integer else weights.real)
 
 
-def _resolve(operand: str, stored: dict[str, int], producers: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Follow an operand to the initialiser it comes from; nothing where it is computed from the image."""
-    cast_to = None
+class _Weights(NamedTuple):
+    """An initialiser that a layer takes: its type where the layer computes in integers, and where it doesn't."""
+
+    name: str
+    integer: str
+    real: str
+
+
+def _resolve(operand: str, stored: Mapping[str, int], producers: Mapping[str, Any]) -> _Weights | None:
+    """Follow an operand to the initialiser it comes from; None where it is computed from the image."""
+    used_as = None
     while operand not in stored:
         node = producers.get(operand)
-        if node is None or node.op_type not in (*_PASS_THROUGH, "Cast"):
-            return
-        if node.op_type == "Cast" and cast_to is None:
-            cast_to = node.attribute[0].i
+        if node is None or node.op_type not in (*_PASS_THROUGH, "Cast", "DequantizeLinear"):
+            return None
+        if node.op_type == "DequantizeLinear":
+            return _dequantised(node, stored, used_as)
+        if node.op_type == "Cast" and used_as is None:
+            used_as = node.attribute[0].i
         operand = node.input[0]
-    yield operand, _name(stored[operand] if cast_to is None else cast_to)
+    precision = _name(stored[operand] if used_as is None else used_as)
+    return _Weights(operand, precision, precision)
+
+
+def _dequantised(node: Any, stored: Mapping[str, int], used_as: int | None) -> _Weights | None:
+    values, scale = node.input[:2]
+    if values not in stored:
+        return None
+    real = _name(stored[scale] if used_as is None else used_as)
+    return _Weights(values.removesuffix(_QUANTISED), _name(stored[values]), real)
+
+
+def _is_dequantised(operand: str, producers: Mapping[str, Any]) -> bool:
+    return operand in producers and producers[operand].op_type == "DequantizeLinear"
 
 
 def _name(element: int) -> str:

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from exporters.errors import ExportError
 
-PRECISIONS = ("float32", "float16")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PRECISIONS = ("float32", "float16", "int8")
 Status = Literal["built", "to be built on the device"]
 
 
@@ -52,6 +56,8 @@ class ExportRequest:
         std: of each colour R, G, B, in units of 0 to 1; divided by inside the graph.
         dim: D of the embedding `[N, D]`.
         precision: in which the layers compute, one of `PRECISIONS`.
+        calibration: images as the device will see them, uint8 `[N, height, width, 3]`: they tell int8 its ranges.
+        spared: layers that int8 leaves alone, by the names of their weights as `precision_per_layer` tells them.
         batch: smallest, most common and largest N. ONNX keeps N open whatever they are; TensorRT is built for them;
             CoreML takes one image at a time.
         metadata: text written into the file under these keys.
@@ -68,6 +74,8 @@ class ExportRequest:
     std: tuple[float, float, float]
     dim: int
     precision: str = "float32"
+    calibration: "NDArray[np.uint8] | None" = field(default=None, compare=False, repr=False)
+    spared: tuple[str, ...] = ()
     batch: tuple[int, int, int] = (1, 8, 32)
     metadata: Mapping[str, str] = field(default_factory=dict)
     tensorrt: TensorrtTarget | None = None
@@ -82,13 +90,24 @@ class ExportRequest:
         if min(self.std) <= 0:
             raise ExportError(f"A standard deviation of {self.std} was given, each colour's must be above 0.")
         self._check_precision()
+        self._check_calibration()
         self._check_batch()
 
     def _check_precision(self) -> None:
         if self.precision not in PRECISIONS:
             raise ExportError(
-                f"Precision {self.precision!r} was asked for, this version writes {' and '.join(PRECISIONS)}.",
+                f"Precision {self.precision!r} was asked for, this version writes {', '.join(PRECISIONS)}.",
                 "Choose one of them with --precision.",
+            )
+
+    def _check_calibration(self) -> None:
+        if self.calibration is None:
+            return
+        dtype, shape = self.calibration.dtype.name, self.calibration.shape
+        if dtype != "uint8" or len(shape) != 4 or shape[1:] != (self.height, self.width, 3) or not shape[0]:
+            raise ExportError(
+                f"Calibration images are {dtype} {list(shape)}, expected uint8 [N, {self.height}, {self.width}, 3].",
+                "Preprocess them as the model's own images: int8 is right for what it was calibrated with alone.",
             )
 
     def _check_batch(self) -> None:
@@ -109,6 +128,8 @@ class ExportResult:
         files: the model itself first, then what travels with it.
         format: the key in `exporters.formats.FORMATS`.
         precision: read back from the file, not copied from the request.
+        precision_per_layer: read back as well, by the names of their weights; None where all layers have the same.
+        calibrated: number of images that int8 was calibrated with.
         parameters: weights and biases that the file holds, batch norms folded.
         multiply_adds: of the convolutions and matrix products, for one image.
         tools: name and version of what wrote the file.
@@ -122,5 +143,7 @@ class ExportResult:
     parameters: int
     multiply_adds: int
     tools: Mapping[str, str]
+    precision_per_layer: Mapping[str, str] | None = None
+    calibrated: int = 0
     status: Status = "built"
     command: str | None = None

@@ -107,6 +107,29 @@ def tensorrt(
 
 
 @pytest.fixture(scope="session")
+def onnx_int8(
+    net: nn.Module,
+    request_for: Callable[..., ExportRequest],
+    images: np.ndarray,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> ExportResult:
+    wanted = request_for(precision="int8", calibration=images)
+    return export("onnx", net, wanted, tmp_path_factory.mktemp("int8") / "net")
+
+
+@pytest.fixture(scope="session")
+def tensorrt_int8(
+    net: nn.Module,
+    request_for: Callable[..., ExportRequest],
+    images: np.ndarray,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> ExportResult:
+    target = TensorrtTarget(compute_capability="8.7", version=">=10.3,<11", workspace_mb=512)
+    wanted = request_for(precision="int8", calibration=images, tensorrt=target)
+    return export("tensorrt", net, wanted, tmp_path_factory.mktemp("tensorrt") / "net")
+
+
+@pytest.fixture(scope="session")
 def images() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (17, HEIGHT, WIDTH, 3), dtype=np.uint8)
 

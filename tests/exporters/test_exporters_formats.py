@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -83,7 +84,10 @@ def test_a_new_format_is_a_module_and_a_line(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"precision": "int8"}, "'int8' was asked for, this version writes float32 and float16"),
+        ({"precision": "int4"}, "'int4' was asked for, this version writes float32, float16, int8"),
+        ({"calibration": np.zeros((3, 24, 32, 3), np.uint8)}, r"uint8 \[3, 24, 32, 3\], expected .* \[N, 32, 24, 3\]"),
+        ({"calibration": np.zeros((3, 32, 24, 3), np.float32)}, r"float32 \[3, 32, 24, 3\], expected uint8"),
+        ({"calibration": np.zeros((0, 32, 24, 3), np.uint8)}, r"uint8 \[0, 32, 24, 3\]"),
         ({"batch": (2, 1, 4)}, "min 2, opt 1, max 4"),
         ({"batch": (0, 1, 4)}, "1 <= min <= opt <= max"),
         ({"std": (0.2, 0.0, 0.2)}, "must be above 0"),

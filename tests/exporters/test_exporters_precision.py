@@ -48,13 +48,22 @@ def test_weights_stored_in_float16_but_used_in_float32_are_float32(path: Path) -
     assert read_precision(_save(path, nodes, w=MATRIX.astype(np.float16))) == "float32"
 
 
-def test_quantised_weights_are_int8(path: Path) -> None:
+def _quantised(path: Path, *, activation: str) -> Path:
     nodes = [
-        helper.make_node("DequantizeLinear", ["w", "scale"], ["real"]),
-        helper.make_node("MatMul", ["x", "real"], ["y"]),
+        helper.make_node("QuantizeLinear", ["x", "scale"], ["x8"]),
+        helper.make_node("DequantizeLinear", ["x8", "scale"], ["real_x"]),
+        helper.make_node("DequantizeLinear", ["w_quantized", "scale"], ["real_w"]),
+        helper.make_node("MatMul", [activation, "real_w"], ["y"]),
     ]
-    _save(path, nodes, w=MATRIX.astype(np.int8), scale=np.float32(0.1))
-    assert read_precision(path) == "int8"
+    return _save(path, nodes, w_quantized=MATRIX.astype(np.int8), scale=np.float32(0.1))
+
+
+def test_quantised_weights_and_activations_are_int8(path: Path) -> None:
+    assert precision_per_layer(_quantised(path, activation="real_x")) == {"w": "int8"}
+
+
+def test_weights_that_are_only_stored_in_int8_are_float32(path: Path) -> None:
+    assert precision_per_layer(_quantised(path, activation="x")) == {"w": "float32"}
 
 
 def test_products_of_activations_have_no_say(path: Path) -> None:

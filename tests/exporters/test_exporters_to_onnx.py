@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from exporters import ExportError, ExportRequest, ExportResult, export, to_onnx
+from exporters.int8_scheme import CPU
 from exporters.onnx_contract import check_contract
 
 RequestFor = Callable[..., ExportRequest]
@@ -197,6 +198,9 @@ def test_an_existing_file_and_a_missing_folder_are_told(onnx_float32: ExportResu
         to_onnx._write(graph, tmp_path / "absent" / "net.onnx")
 
 
-def test_another_precision_than_asked_for_is_refused(onnx_float32: ExportResult) -> None:
-    with pytest.raises(ExportError, match="computes in float32, float16 was asked for"):
-        to_onnx._checked_precision(onnx_float32.files[0], "float16")
+@pytest.mark.parametrize("asked", ["float16", "int8"])
+def test_another_precision_than_asked_for_is_refused(
+    onnx_float32: ExportResult, request_for: RequestFor, asked: str
+) -> None:
+    with pytest.raises(ExportError, match=f"computes in float32, {asked} was asked for"):
+        to_onnx._checked_precision(onnx_float32.files[0], request_for(precision=asked), CPU)
