@@ -7,9 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from exporters import to_onnx
-from exporters.build_recipe import BuildRecipe, InputShapes, trtexec_command
+from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe, InputShapes, build_command, trtexec_command
 from exporters.errors import ExportError
-from exporters.int8_scheme import TENSORRT
 from exporters.request import ExportRequest, ExportResult, TensorrtTarget
 
 
@@ -24,9 +23,9 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
             "A TensorRT engine belongs to one device, but the request doesn't tell which.",
             "Give the profile a [tensorrt] table with compute_capability, version and workspace_mb.",
         )
-    typed = to_onnx.export(model, request, target, TENSORRT)
-    recipe = _recipe(typed, request, request.tensorrt, engine=f"{target.name}.engine")
-    path = target.with_name(f"{target.name}.build.json")
+    typed = to_onnx.export(model, request, target)
+    path = target.with_name(target.name + RECIPE_SUFFIX)
+    recipe = _recipe(typed, request, request.tensorrt, engine=f"{target.name}.engine", command=build_command(path.name))
     _write(recipe, path)
     return replace(
         typed,
@@ -37,12 +36,9 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
     )
 
 
-def harm(model: nn.Module, request: ExportRequest, folder: Path) -> dict[str, float]:
-    """Measure what int8 in one layer alone does to the embeddings; see `exporters.to_onnx.harm`."""
-    return to_onnx.harm(model, request, folder, TENSORRT)
-
-
-def _recipe(typed: ExportResult, request: ExportRequest, device: TensorrtTarget, engine: str) -> BuildRecipe:
+def _recipe(
+    typed: ExportResult, request: ExportRequest, device: TensorrtTarget, *, engine: str, command: str
+) -> BuildRecipe:
     onnx = typed.files[0]
     smallest, common, largest = ((n, request.height, request.width, 3) for n in request.batch)
     image = InputShapes(min=smallest, opt=common, max=largest)
@@ -55,7 +51,8 @@ def _recipe(typed: ExportResult, request: ExportRequest, device: TensorrtTarget,
         compute_capability=device.compute_capability,
         tensorrt=device.version,
         workspace_mb=device.workspace_mb,
-        command=trtexec_command(onnx.name, engine, image, device.workspace_mb),
+        command=command,
+        trtexec=trtexec_command(onnx.name, engine, image, device.workspace_mb),
     )
 
 

@@ -57,11 +57,40 @@ class OutputContract(_Part):
     normalised: Literal[True] = True
 
 
+class EngineDevice(_Part):
+    """What a TensorRT engine was built on, which is what it runs on.
+
+    Attributes:
+        name: what the machine is called.
+        gpu: as its driver calls it.
+        compute_capability: of the GPU, as "8.7".
+        tensorrt: version.
+        cuda: the newest version that the driver knew.
+        version_compatible: built to run with later versions of TensorRT too.
+        hardware_compatible: built to run on other GPUs, from Ampere on, too.
+    """
+
+    name: str
+    gpu: str
+    compute_capability: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
+    tensorrt: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*")]
+    cuda: str
+    version_compatible: bool = False
+    hardware_compatible: bool = False
+
+
 class Build(_Part):
-    """Whether the artifact exists already, else the command that builds it on the device."""
+    """Whether the artifact exists already, and how it is built on its device.
+
+    Attributes:
+        status: of the artifact.
+        command: what builds it there; None for what is built where it is exported.
+        device: what it was built on, where it runs on nothing else.
+    """
 
     status: BuildStatus = "built"
     command: str | None = None
+    device: EngineDevice | None = None
 
     @model_validator(mode="after")
     def _unbuilt_says_how(self) -> "Build":

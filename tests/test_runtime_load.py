@@ -1,6 +1,5 @@
 """What `load` answers for subjects that cannot be run here, or are none."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,47 +7,7 @@ from samples import sample_sidecar
 
 from sfsc_deploy.artifact import Build, write_sidecar
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.runtime import BackendUnavailable, load, unavailable
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Path:
-    path = tmp_path / "jetson.engine"
-    path.write_bytes(b"an engine")
-    return path
-
-
-@pytest.mark.parametrize("suffix", [".engine", ".plan"])
-def test_without_a_gpu_an_engine_is_unavailable(engine: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unavailable, "has_gpu", lambda: False)
-    path = engine.rename(engine.with_suffix(suffix))
-    with pytest.raises(BackendUnavailable, match="needs an NVIDIA GPU") as caught:
-        load(path)
-    assert f"`sfsc-deploy embed {path} --out {path.with_suffix('.safetensors')}`" in caught.value.command
-    assert "sfsc-deploy verify-compat" in caught.value.command
-    assert caught.value.command in str(caught.value)
-
-
-def test_tensorrt_is_not_imported_without_a_gpu(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its deserialisation without a GPU ends in a segmentation fault, so not even the import is tried."""
-    monkeypatch.setattr(unavailable, "has_gpu", lambda: False)
-    monkeypatch.setattr(unavailable.importlib.util, "find_spec", lambda name: pytest.fail(f"looked for {name}"))
-    with pytest.raises(BackendUnavailable):
-        load(engine)
-    assert "tensorrt" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    ("spec", "why"),
-    [(None, r"TensorRT is not installed .*sfsc-deploy\[tensorrt\]"), (object(), "does not run TensorRT")],
-)
-def test_with_a_gpu_the_reason_is_another(
-    engine: Path, monkeypatch: pytest.MonkeyPatch, spec: object, why: str
-) -> None:
-    monkeypatch.setattr(unavailable, "has_gpu", lambda: True)
-    monkeypatch.setattr(unavailable.importlib.util, "find_spec", lambda name: spec)
-    with pytest.raises(BackendUnavailable, match=why):
-        load(engine)
+from sfsc_deploy.runtime import BackendUnavailable, load
 
 
 def test_an_engine_that_is_still_to_be_built_says_how(tmp_path: Path) -> None:
@@ -83,7 +42,3 @@ def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path: Path) -> None:
         load(tmp_path / "model.pt")
     assert ".onnx" in caught.value.remedy
     assert "run folder" in caught.value.remedy
-
-
-def test_a_look_for_a_gpu_never_fails() -> None:
-    assert unavailable.has_gpu() in {True, False}

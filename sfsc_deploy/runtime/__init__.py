@@ -11,7 +11,7 @@ from pathlib import Path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
-from sfsc_deploy.runtime.unavailable import BackendUnavailable, unavailable_engine, unavailable_package
+from sfsc_deploy.runtime.unavailable import BackendUnavailable, unavailable_package
 
 __all__ = ["MAX_BATCH", "BackendUnavailable", "Embedder", "load"]
 
@@ -28,8 +28,8 @@ def load(
     """Make a subject ready to embed, whatever its format.
 
     Args:
-        subject: an ONNX file, a CoreML package, a run folder ("runs/a" for its widest sub-model, "runs/a@0.5" for another), or recorded
-            embeddings (`.safetensors`).
+        subject: an ONNX file, a TensorRT engine on its device, a CoreML package, a run folder ("runs/a" for its widest
+            sub-model, "runs/a@0.5" for another), or recorded embeddings (`.safetensors`).
         max_batch: most images in one call of the backend.
         device: torch device, for run folders.
         providers: execution providers of ONNX Runtime, for ONNX files; None: the CPU.
@@ -55,7 +55,9 @@ def load(
 
                 return RecordedEmbedder(path)
             case ".engine" | ".plan":
-                raise unavailable_engine(path)
+                from sfsc_deploy.runtime.engine.opening import open_engine
+
+                return open_engine(path, max_batch)
             case ".mlpackage":
                 return _load_package(path, max_batch, compute_units)
             case _:

@@ -1,10 +1,8 @@
 """Formats that cannot be run here: why, and the command that completes the matter where they can."""
 
-import ctypes
-import importlib.util
-import sys
 from pathlib import Path
 
+from exporters.build_recipe import RECIPE_SUFFIX
 from exporters.formats import FORMATS
 from sfsc_deploy.artifact import read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
@@ -19,21 +17,19 @@ class BackendUnavailable(SfscError):  # noqa: N818 (a state of the machine, not 
         command: what completes it on the device.
     """
 
-    def __init__(self, artifact: Path, why: str, command: str) -> None:
-        super().__init__(f"{artifact} cannot be run here: {why}", f"On the device: {command}")
+    def __init__(self, artifact: Path, why: str, command: str, *, where: str = "On the device") -> None:
+        super().__init__(f"{artifact} cannot be run here: {why}", f"{where}: {command}")
         self.why = why
         self.command = command
 
 
-def unavailable_engine(path: Path) -> BackendUnavailable:
-    """Why the TensorRT engine at `path` cannot be run here.
-
-    TensorRT itself is not imported: deserialising an engine without a GPU ends in a segmentation fault.
+def unavailable_engine(path: Path, why: str) -> BackendUnavailable:
+    """That the TensorRT engine at `path` cannot be run here, and why; or that it is still to be built.
 
     Raises:
         SfscError: there is neither an engine nor a sidecar that says how to build one.
     """
-    return BackendUnavailable(path, _why_no_engine(path), _command(path))
+    return BackendUnavailable(path, _why_not_built(path) or why, _command(path))
 
 
 def unavailable_package(path: Path) -> BackendUnavailable:
@@ -46,27 +42,6 @@ def unavailable_package(path: Path) -> BackendUnavailable:
     return BackendUnavailable(path, _why_not_built(path) or why, _command(path))
 
 
-def has_gpu() -> bool:
-    """Whether the NVIDIA driver is here and counts at least one GPU."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    count = ctypes.c_int(0)
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
-
-
-def _why_no_engine(path: Path) -> str:
-    not_built = _why_not_built(path)
-    if not_built:
-        return not_built
-    if not has_gpu():
-        return "a TensorRT engine needs an NVIDIA GPU and this machine has none."
-    if importlib.util.find_spec("tensorrt") is None:
-        return f"TensorRT is not installed ({install_command('tensorrt')})."
-    return "this version of sfsc-deploy does not run TensorRT engines yet."
-
-
 def _why_not_built(path: Path) -> str | None:
     if path.exists():
         return None
@@ -77,6 +52,11 @@ def _why_not_built(path: Path) -> str | None:
 
 def _command(path: Path) -> str:
     recorded = path.with_suffix(".safetensors")
-    build = read_sidecar(path).build.command if not path.exists() else None
+    build = None if path.exists() else _build_command(path)
     steps = [f"sfsc-deploy embed {path} --out {recorded}", f"sfsc-deploy verify-compat ... {recorded}"]
     return ", then ".join(f"`{step}`" for step in [*([build] if build else []), *steps])
+
+
+def _build_command(path: Path) -> str | None:
+    recipe = path.with_name(path.stem + RECIPE_SUFFIX)
+    return f"sfsc-deploy build {recipe}" if recipe.exists() else read_sidecar(path).build.command

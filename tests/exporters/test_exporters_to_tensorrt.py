@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from exporters import ExportError, ExportRequest, ExportResult, TensorrtTarget, export
-from exporters.build_recipe import BuildRecipe, InputShapes, trtexec_command
+from exporters.build_recipe import BuildRecipe, InputShapes, build_command, trtexec_command
 
 
 def test_leaves_a_typed_model_and_its_recipe(tensorrt: ExportResult) -> None:
@@ -35,15 +35,17 @@ def test_the_recipe_says_all_that_decides_the_engine(tensorrt: ExportResult) -> 
         "tensorrt": ">=10.3,<11",
         "workspace_mb": 512,
         "command": tensorrt.command,
+        "trtexec": (
+            "trtexec --onnx=jetson@0.5.onnx --saveEngine=jetson@0.5.engine --stronglyTyped --noTF32 "
+            "--minShapes=image:1x32x24x3 --optShapes=image:4x32x24x3 --maxShapes=image:17x32x24x3 "
+            "--memPoolSize=workspace:512 --skipInference"
+        ),
     }
 
 
 def test_the_command_builds_it(tensorrt: ExportResult) -> None:
-    assert tensorrt.command == (
-        "trtexec --onnx=jetson@0.5.onnx --saveEngine=jetson@0.5.engine --stronglyTyped --noTF32 "
-        "--minShapes=image:1x32x24x3 --optShapes=image:4x32x24x3 --maxShapes=image:17x32x24x3 "
-        "--memPoolSize=workspace:512 --skipInference"
-    )
+    assert tensorrt.command == "sfsc-deploy build jetson@0.5.build.json"
+    assert shlex.split(build_command("my net.build.json")) == ["sfsc-deploy", "build", "my net.build.json"]
 
 
 def test_names_with_spaces_survive_the_shell() -> None:
