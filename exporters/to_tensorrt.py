@@ -9,6 +9,7 @@ from torch import nn
 from exporters import to_onnx
 from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe, InputShapes, build_command, trtexec_command
 from exporters.errors import ExportError
+from exporters.int8_scheme import TENSORRT
 from exporters.request import ExportRequest, ExportResult, TensorrtTarget
 
 
@@ -23,7 +24,7 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
             "A TensorRT engine belongs to one device, but the request doesn't tell which.",
             "Give the profile a [tensorrt] table with compute_capability, version and workspace_mb.",
         )
-    typed = to_onnx.export(model, request, target)
+    typed = to_onnx.export(model, request, target, TENSORRT)
     path = target.with_name(target.name + RECIPE_SUFFIX)
     recipe = _recipe(typed, request, request.tensorrt, engine=f"{target.name}.engine", command=build_command(path.name))
     _write(recipe, path)
@@ -34,6 +35,11 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
         status="to be built on the device",
         command=recipe.command,
     )
+
+
+def harm(model: nn.Module, request: ExportRequest, folder: Path) -> dict[str, float]:
+    """Measure what int8 in one layer alone does to the embeddings; see `exporters.to_onnx.harm`."""
+    return to_onnx.harm(model, request, folder, TENSORRT)
 
 
 def _recipe(
