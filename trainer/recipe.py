@@ -52,7 +52,7 @@ class Recipe(_Section):
     embedding_dim: Annotated[int, Field(ge=2)] = 128
     image_size: tuple[Positive, Positive] = (48, 48)
     """Height and width in pixels."""
-    epochs: Positive = 30
+    epochs: Positive = 24
     batch_size: Positive = 64
     images_per_identity: Annotated[int, Field(ge=2)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
