@@ -25,7 +25,7 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0)
 STAGES = (96, 192, 384, 768)  # ResNet-18 with half as many channels again
 ROUNDS = 5
 SEED = 0
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3  # by as much a float32 dot product over 25 M floats, as the usual way takes it, may err
 
 
 def main() -> int:

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from trainer.gradients import GradientRows, SharedTensor
-from trainer.slimmable import Region
 
 Extent = Literal["none", "zero-padded", "shared"]
 
@@ -108,32 +107,21 @@ def combination(grams: Tensor, extent: Extent, generator: torch.Generator) -> Te
 def combine(tensor: SharedTensor, coefficients: list[list[float]]) -> None:
     """Writes the combined gradient of one tensor into its ``total``.
 
-    Each gradient is read only where its width owns something; elsewhere it is zero.
+    Each gradient is added once over all that its width owns, with the coefficient of the outermost ring there; then
+    again over the regions further in where its coefficient differs, by the difference. Without conflicts that is the
+    plain sum.
 
     Args:
         tensor: the gradients.
         coefficients: ``[R][K]``, as of ``combination``.
     """
     tensor.total.zero_()
-    if all(ring == coefficients[0] for ring in coefficients):
-        for row, region in enumerate(tensor.regions):
-            _add(tensor, row, region, coefficients[0][row])
-    else:
-        _combine_by_ring(tensor, coefficients)
-
-
-def _combine_by_ring(tensor: SharedTensor, coefficients: list[list[float]]) -> None:
-    count = len(tensor.regions)
-    for ring in reversed(range(count)):
-        # From the outermost ring inwards: what lies within is overwritten by the rings that follow.
-        region = tensor.regions[ring]
-        tensor.total[region].zero_()
-        for row in range(ring, count):
-            _add(tensor, row, region, coefficients[ring][row])
-
-
-def _add(tensor: SharedTensor, row: int, region: Region, coefficient: float) -> None:
-    tensor.total[region].add_(tensor.rows[row][region], alpha=coefficient)
+    for ring, region in enumerate(tensor.regions):
+        for row in range(ring, len(tensor.regions)):
+            further_out = coefficients[ring + 1][row] if row > ring else 0.0
+            if coefficients[ring][row] != further_out:
+                change = coefficients[ring][row] - further_out
+                tensor.total[region].add_(tensor.rows[row][region], alpha=change)
 
 
 def _project(gradient: Tensor, with_other: Tensor, other: int) -> None:

@@ -204,13 +204,23 @@ def test_widths_that_own_nothing_of_a_ring_have_products_of_exactly_zero() -> No
 @given(gradient_rows(), st.lists(st.floats(-2, 2), min_size=4, max_size=4))
 def test_equal_coefficients_in_all_rings_give_one_sum(rows: GradientRows, coefficients: list[float]) -> None:
     count = len(rows.buffer)
-    alike = [coefficients[:count]] * count
-    nearly = [[value + 1e-9 * ring for value in coefficients[:count]] for ring in range(count)]
     for tensor in rows.tensors:
-        combine(tensor, alike)
-        at_once = tensor.total.clone()
-        combine(tensor, nearly)
-        torch.testing.assert_close(tensor.total, at_once, atol=1e-5, rtol=1e-5)
+        combine(tensor, [coefficients[:count]] * count)
+        expected = torch.tensordot(torch.tensor(coefficients[:count]), tensor.rows, 1)
+        torch.testing.assert_close(tensor.total, expected, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(gradient_rows(), st.integers(0, 1000))
+def test_every_ring_has_coefficients_of_its_own(rows: GradientRows, seed: int) -> None:
+    count = len(rows.buffer)
+    coefficients = np.random.default_rng(seed).uniform(-2, 2, (count, count))
+    for tensor, (vectors, masks) in zip(rows.tensors, vectors_and_masks(rows), strict=True):
+        combine(tensor, coefficients.tolist())
+        expected = np.zeros(vectors.shape[1])
+        for ring in reversed(range(count)):
+            expected[masks[ring]] = (coefficients[ring] @ vectors)[masks[ring]]
+        np.testing.assert_allclose(tensor.total.flatten(), expected, atol=1e-4)
 
 
 def test_the_order_of_projections_follows_the_generator() -> None:
