@@ -10,31 +10,46 @@ OUTPUT = "embedding"
 
 
 def check_contract(spec: Any, request: ExportRequest) -> None:
-    """Check a package: an ML program from `image`, RGB of H x W, to `embedding`, float32 `[1, D]`.
-
-    Args:
-        spec: `coremltools.proto.Model_pb2.Model`.
-        request: gives H, W and D.
+    """Check a package before it is sealed, see `contract_problems`.
 
     Raises:
         ExportError: what was found and what was expected.
     """
-    expected = {
-        "kind": "mlProgram",
-        "input": [f"`{INPUT}` RGB image {request.height} x {request.width}"],
-        "output": [f"`{OUTPUT}` FLOAT32 [1, {request.dim}]"],
-    }
-    found = {
-        "kind": spec.WhichOneof("Type"),
+    problems = contract_problems(spec, request.height, request.width, request.dim)
+    if problems:
+        raise ExportError(
+            f"The converted program breaks the contract. {' '.join(problems)}",
+            "Check the request's image size and dim against the model's.",
+        )
+
+
+def contract_problems(spec: Any, height: int, width: int, dim: int) -> list[str]:
+    """Find what is wrong with a package: it must be an ML program from one RGB image to float32 `[1, D]`.
+
+    Args:
+        spec: `coremltools.proto.Model_pb2.Model`.
+        height: H of `image` in pixels.
+        width: W of `image` in pixels.
+        dim: D of `embedding`.
+
+    Returns:
+        A sentence each.
+    """
+    declared = {
+        "kind": [str(spec.WhichOneof("Type"))],
         "input": [_text(feature) for feature in spec.description.input],
         "output": [_text(feature) for feature in spec.description.output],
     }
-    for role, wanted in expected.items():
-        if found[role] != wanted:
-            raise ExportError(
-                f"The converted program has {role} {found[role]}, expected {wanted}.",
-                "Check the request's image size and dim against the model's.",
-            )
+    expected = {
+        "kind": "mlProgram",
+        "input": f"`{INPUT}` RGB image {height} x {width}",
+        "output": f"`{OUTPUT}` FLOAT32 [1, {dim}]",
+    }
+    return [
+        f"Its {role} is {', '.join(found) or 'missing'}, expected {expected[role]}."
+        for role, found in declared.items()
+        if found != [expected[role]]
+    ]
 
 
 def _text(feature: Any) -> str:

@@ -26,7 +26,7 @@ def read_precision(path: Path) -> str:
     """Tell in which precision the convolutions and matrix products of a CoreML package compute.
 
     Returns:
-        `float32`, `float16`, or where the weights are compressed `int8` and the like; where layers differ
+        `float32`, `float16`, or of compressed weights how they are stored, as `int8`; where layers differ
         `mixed (float16: 20, float32: 1)`.
 
     Raises:

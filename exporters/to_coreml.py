@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from exporters.coreml_contract import INPUT, OUTPUT, check_contract
+from exporters.coreml_int8 import store_weights_as_int8
 from exporters.coreml_package import seal
 from exporters.coreml_precision import read_precision
 from exporters.count import count
@@ -19,7 +20,8 @@ from exporters.request import ExportRequest, ExportResult
 from exporters.weights import in_precision
 
 _OLDEST = "iOS16"
-_PRECISIONS = ("float32", "float16")
+# In which the layers compute: int8 are weights only.
+_COMPUTED_IN = {"float32": "float32", "float16": "float16", "int8": "float16"}
 
 
 def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResult:
@@ -27,6 +29,8 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
 
     For float16 the model inside is float16 already when it is converted, while scaling and L2 normalisation are
     float32. Left to coremltools, these became float16, too: the epsilon 6e-8, and a norm beyond 65504 infinite.
+
+    For int8 the weights of such a program are stored as int8, and the layers compute in float16.
 
     Raises:
         ExportError: a request that a CoreML package can't honour, weights that the precision can't hold, a model that
@@ -38,7 +42,8 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
     _refuse_precision(request)
     folded = fold_batch_norm(model)
     cost = count(folded, request.height, request.width)
-    deployable = PlanarDeployable(in_precision(folded, request.precision), request.mean, request.std)
+    typed = in_precision(folded, _COMPUTED_IN[request.precision])
+    deployable = PlanarDeployable(typed, request.mean, request.std)
     path = target.with_name(f"{target.name}.mlpackage")
     spec = _convert(_trace(deployable.eval(), request), oldest, path, request)
     check_contract(spec, request)
@@ -81,10 +86,9 @@ def _refuse_batches(request: ExportRequest) -> None:
 
 
 def _refuse_precision(request: ExportRequest) -> None:
-    if request.precision not in _PRECISIONS:
+    if request.precision not in _COMPUTED_IN:
         raise ExportError(
-            f"Precision {request.precision!r} was asked for, CoreML packages are written in "
-            f"{' and '.join(_PRECISIONS)} by this version.",
+            f"Precision {request.precision!r} was asked for, CoreML packages are written in {', '.join(_COMPUTED_IN)}.",
             "Choose one of them with --precision.",
         )
 
@@ -105,7 +109,7 @@ def _convert(program: torch.export.ExportedProgram, oldest: Any, path: Path, req
     image = tools.ImageType(INPUT, shape=(1, 3, request.height, request.width), color_layout=tools.colorlayout.RGB)
     try:
         with quiet_conversion():
-            return tools.convert(
+            model = tools.convert(
                 program,
                 inputs=[image],
                 outputs=[tools.TensorType(OUTPUT, dtype=np.float32)],
@@ -114,7 +118,8 @@ def _convert(program: torch.export.ExportedProgram, oldest: Any, path: Path, req
                 compute_precision=tools.precision.FLOAT32,  # keeps the types that the program has
                 package_dir=str(path),
                 skip_model_load=True,
-            ).get_spec()
+            )
+            return (store_weights_as_int8(path, model) if request.precision == "int8" else model).get_spec()
     except Exception as error:  # the errors of its passes have no base of their own
         raise ExportError(f"coremltools can't write the model to {path}: {_first_line(error)}") from error
 
