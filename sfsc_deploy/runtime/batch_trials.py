@@ -40,6 +40,11 @@ def try_batches(embedder: Embedder, images: NDArray[np.uint8]) -> tuple[BatchTri
     return tuple(_try(embedder, chosen, whole, size, reverse) for size, reverse in plans)
 
 
+def try_reversed(embedder: Embedder, images: NDArray[np.uint8]) -> BatchTrial:
+    """Embed images at once, and at once in reverse order."""
+    return _try(embedder, images, _embed_by(embedder, images, len(images)), len(images), reverse=True)
+
+
 def _try(
     embedder: Embedder, images: NDArray[np.uint8], whole: NDArray[np.float32] | None, size: int, reverse: bool
 ) -> BatchTrial:

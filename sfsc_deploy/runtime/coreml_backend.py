@@ -29,7 +29,6 @@ class CoremlEmbedder(Embedder):
 
     Attributes:
         spec: what the package declares, `coremltools.proto.Model_pb2.Model`, for verification to judge.
-        metadata: its user-defined metadata.
     """
 
     def __init__(self, path: Path, *, compute_units: str | None = None, max_batch: int = MAX_BATCH) -> None:

@@ -1,7 +1,8 @@
 """The interface that every backend fills: images in, embeddings out."""
 
 from abc import ABC, abstractmethod
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import TypeVar
 
 import numpy as np
@@ -29,7 +30,10 @@ class Embedder(ABC):
         size: expected height and width of images; None where the file doesn't say.
         max_batch: most images in one call of the backend.
         one_by_one: whether the backend takes one image at a time, so that a batch is a loop.
+        metadata: text that the artifact itself holds, by key.
     """
+
+    metadata: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

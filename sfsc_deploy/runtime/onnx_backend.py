@@ -37,7 +37,6 @@ class OnnxEmbedder(Embedder):
     Attributes:
         inputs: what it declares to take, at least one.
         outputs: what it declares to give, at least one.
-        metadata: its `metadata_props`.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class OnnxEmbedder(Embedder):
         self._session = _open_session(path, providers, threads)
         self.inputs = tuple(_fact(declared) for declared in self._session.get_inputs())
         self.outputs = tuple(_fact(declared) for declared in self._session.get_outputs())
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         if not (self.inputs and self.outputs):
             raise SfscError(f"{path} has no input or no output.", "Export it anew.")
         sidecar = read_sidecar(path) if sidecar_path(path).exists() else None

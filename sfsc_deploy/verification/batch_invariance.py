@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.runtime import Embedder
-from sfsc_deploy.runtime.batch_trials import BatchTrial, try_batches
+from sfsc_deploy.runtime.batch_trials import BatchTrial, try_batches, try_reversed
 from sfsc_deploy.verification.thresholds import MIN_BATCH, Thresholds
 from sfsc_deploy.verification.verdict import Finding, failed, measured, unverified
 
@@ -13,6 +13,8 @@ _NEEDED = frozenset({1, 2, 7})
 
 def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thresholds) -> Finding:
     """Batches of 1, 2, 7 and as many as fit, and these in reverse order, give the same rows.
+
+    What takes one image at a time knows no batches: only the reverse order is tried.
 
     Args:
         embedder: what runs the artifact, or recorded embeddings, whose own trials are judged.
@@ -24,6 +26,8 @@ def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thre
     if isinstance(embedder, RecordedEmbedder):
         command = f"sfsc-deploy embed {embedder.recording.artifact} --out {embedder.name}"
         return judge_trials(embedder.recording.batch_trials, limits, command)
+    if embedder.one_by_one:
+        return _judge_order(try_reversed(embedder, images[:MIN_BATCH]), limits)
     more = "--max-batch 64" if embedder.max_batch < MIN_BATCH else "--data DIR"
     return judge_trials(try_batches(embedder, images), limits, f"sfsc-deploy verify-compat ... {more}")
 
@@ -41,6 +45,15 @@ def judge_trials(trials: tuple[BatchTrial, ...], limits: Thresholds, command: st
     why = f"Tried in {_listed(list(trials))}: the rows differ by at most {_difference(worst):.2e}, in {_text(worst)}."
     limit = limits.max_batch_difference
     return measured(_difference(worst) <= limit, why, _difference(worst), limit)
+
+
+def _judge_order(trial: BatchTrial, limits: Thresholds) -> Finding:
+    apart = "It takes one image at a time, so there are no batches to depend on"
+    if trial.max_difference is None:
+        return failed(f"{apart}, but it gave no finite numbers for {trial.size} images in reverse order.")
+    why = f"{apart}; {trial.size} images in reverse order: the rows differ by at most {trial.max_difference:.2e}."
+    limit = limits.max_batch_difference
+    return measured(trial.max_difference <= limit, why, trial.max_difference, limit)
 
 
 def _difference(trial: BatchTrial) -> float:

@@ -7,7 +7,7 @@ from exporters.errors import ExportError
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import install_command
 from sfsc_deploy.verification.opening import Opened
-from sfsc_deploy.verification.subject import Facts
+from sfsc_deploy.verification.subject import Facts, Subject
 from sfsc_deploy.verification.verdict import Finding, failed, measured, passed, unverified
 
 if TYPE_CHECKING:
@@ -18,12 +18,17 @@ _BATCH = "N"
 
 
 def input_contract(opened: Opened) -> Finding:
-    """Is it `image` uint8 [N, H, W, 3] with N open to `embedding` float32 [N, D], with the H, W and D it claims?"""
+    """Is it `image` uint8 [N, H, W, 3] with N open to `embedding` float32 [N, D], with the H, W and D it claims?
+
+    A CoreML package takes one RGB image of H x W instead.
+    """
     facts = opened.facts
     if opened.subject.kind == "onnx":
         return _onnx_contract(opened, facts)
     if facts is None:
         return unverified(_NO_FACTS)
+    if opened.subject.kind == "package":
+        return _package_contract(opened, facts)
     assert opened.embedder is not None
     expected, found = (facts.dim, _size(facts)), (opened.embedder.dim, opened.embedder.size)
     if found != expected:
@@ -38,22 +43,36 @@ def precision(opened: Opened) -> Finding:
         return unverified(_NO_FACTS)
     if kind == "run":
         return measured(True, "The reference computes in float32, without TF32.", "float32", "float32")
-    if kind == "onnx":
-        return _onnx_precision(opened, facts.precision)
+    if kind in ("onnx", "package"):
+        return _precision_in_file(opened.subject, facts.precision)
     why = "It is what was exported or built, and its precision was read from the file then."
     return measured(True, why, facts.precision, facts.precision)
 
 
-def _onnx_precision(opened: Opened, claimed: str) -> Finding:
-    from exporters.precision import read_precision
-
+def _precision_in_file(subject: Subject, claimed: str) -> Finding:
+    if subject.kind == "package":
+        from exporters.coreml_precision import read_precision
+    else:
+        from exporters.precision import read_precision
     try:
-        found = read_precision(opened.subject.path)
+        found = read_precision(subject.path)
     except ModuleNotFoundError as error:
         return unverified(f"Reading it from the file needs {error.name}.", install_command("onnx"))
     except (ExportError, SfscError) as error:
         return failed(error.message)
     return measured(found == claimed, f"The file computes in {found}, {claimed} is claimed.", found, claimed)
+
+
+def _package_contract(opened: Opened, facts: Facts) -> Finding:
+    from exporters.coreml_contract import contract_problems
+    from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
+
+    assert isinstance(opened.embedder, CoremlEmbedder)
+    height, width = _size(facts)
+    problems = contract_problems(opened.embedder.spec, height, width, facts.dim)
+    if problems:
+        return failed(" ".join(problems))
+    return passed(f"`image`, one RGB image of {height} x {width}, to `embedding` float32 [1, {facts.dim}].")
 
 
 def _onnx_contract(opened: Opened, facts: Facts | None) -> Finding:

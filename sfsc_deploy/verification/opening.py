@@ -22,7 +22,7 @@ class Opened:
         subject: what was opened.
         readable: whether it could be.
         embedder: what runs it; None where `readable` isn't PASS.
-        embedded: the description inside an ONNX file; None where there is none.
+        embedded: the description inside an ONNX file or CoreML package; None where there is none.
     """
 
     subject: Subject
@@ -59,7 +59,8 @@ def _open(subject: Subject, max_batch: int) -> Opened:
     except SfscError as error:
         return Opened(subject, _obstacle(error))
     try:
-        return Opened(subject, passed(f"Opened with {embedder.backend}."), embedder, _embedded(subject, embedder))
+        embedded = read_embedded(embedder.metadata, subject.path.name)
+        return Opened(subject, passed(f"Opened with {embedder.backend}."), embedder, embedded)
     except SfscError as error:
         embedder.close()
         return Opened(subject, failed(error.message))
@@ -79,15 +80,6 @@ def _obstacle(error: SfscError) -> Finding:
         extra = extra_of(cause.name or "")
         return unverified(error.message, install_command(extra) if extra else None)
     return failed(error.message)
-
-
-def _embedded(subject: Subject, embedder: Embedder) -> Description | None:
-    if subject.kind != "onnx":
-        return None
-    from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
-
-    assert isinstance(embedder, OnnxEmbedder)
-    return read_embedded(embedder.metadata, subject.path.name)
 
 
 def _to_be_built(subject: Subject) -> Finding:
