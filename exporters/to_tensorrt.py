@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 from torch import nn
 
 from exporters import to_onnx
@@ -11,13 +12,15 @@ from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe, InputShapes, buil
 from exporters.errors import ExportError
 from exporters.int8_scheme import TENSORRT
 from exporters.request import ExportRequest, ExportResult, TensorrtTarget
+from exporters.tensorrt_operators import check_operators
 
 
 def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResult:
     """Write `<target>.onnx`, typed so that TensorRT keeps its precision, and `<target>.build.json`.
 
     Raises:
-        ExportError: a request without a TensorRT target, or whatever the ONNX exporter refuses.
+        ExportError: a request without a TensorRT target, a graph that TensorRT's parser doesn't document to
+            understand, or whatever the ONNX exporter refuses.
     """
     if request.tensorrt is None:
         raise ExportError(
@@ -25,6 +28,7 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
             "Give the profile a [tensorrt] table with compute_capability, version and workspace_mb.",
         )
     typed = to_onnx.export(model, request, target, TENSORRT)
+    check_operators(onnx.load(typed.files[0]))
     path = target.with_name(target.name + RECIPE_SUFFIX)
     recipe = _recipe(typed, request, request.tensorrt, engine=f"{target.name}.engine", command=build_command(path.name))
     _write(recipe, path)
@@ -45,12 +49,12 @@ def harm(model: nn.Module, request: ExportRequest, folder: Path) -> dict[str, fl
 def _recipe(
     typed: ExportResult, request: ExportRequest, device: TensorrtTarget, *, engine: str, command: str
 ) -> BuildRecipe:
-    onnx = typed.files[0]
+    source = typed.files[0]
     smallest, common, largest = ((n, request.height, request.width, 3) for n in request.batch)
     image = InputShapes(min=smallest, opt=common, max=largest)
     return BuildRecipe(
-        onnx=onnx.name,
-        onnx_sha256=hashlib.sha256(onnx.read_bytes()).hexdigest(),
+        onnx=source.name,
+        onnx_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         engine=engine,
         precision=typed.precision,
         image=image,
@@ -58,7 +62,7 @@ def _recipe(
         tensorrt=device.version,
         workspace_mb=device.workspace_mb,
         command=command,
-        trtexec=trtexec_command(onnx.name, engine, image, device.workspace_mb),
+        trtexec=trtexec_command(source.name, engine, image, device.workspace_mb),
     )
 
 
