@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ NEIGHBOURS = "neighbours.png"
 PROBE = "probe.safetensors"
 CHECKPOINT = "checkpoint.pt"
 LATEST = "latest"
+RUNS = Path("runs")
+"""Where runs lie unless the user says otherwise, and where the newest one is looked for."""
 
 
 class RunFacts(BaseModel):
@@ -82,7 +85,7 @@ class RunFolder:
             raise SfscError(f"{file} is not valid: {first_problem(error)}.", "Restore it, or train anew.") from None
 
     @classmethod
-    def latest(cls, root: Path = Path("runs")) -> "RunFolder":
+    def latest(cls, root: Path = RUNS) -> "RunFolder":
         """The newest finished run under ``root``.
 
         Raises:
@@ -213,9 +216,13 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def point_latest_at(folder: Path) -> None:
-    """Lets ``latest`` beside a finished run point at it."""
-    link = folder.parent / LATEST
-    beside = folder.parent / f".{LATEST}.{os.getpid()}"
-    beside.symlink_to(folder.name, target_is_directory=True)
-    beside.replace(link)
+def point_latest_at(folder: Path, root: Path = RUNS) -> None:
+    """Lets ``latest`` under ``root`` point at a finished run, wherever that lies.
+
+    A place that can't be written to is passed over: the run itself is finished and whole.
+    """
+    beside = root / f".{LATEST}.{os.getpid()}"
+    with suppress(OSError):
+        root.mkdir(parents=True, exist_ok=True)
+        beside.symlink_to(os.path.relpath(folder, root), target_is_directory=True)
+        beside.replace(root / LATEST)

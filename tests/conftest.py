@@ -1,6 +1,7 @@
 """Fixtures that tests of several modules share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,12 @@ def real_data(request: pytest.FixtureRequest) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images: {folder} doesn't exist; name the folder of {request.param} by SFSC_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets all tests run in a folder of their own: what a command writes to by default is not the checkout."""
+    checkout = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(checkout)

@@ -195,14 +195,14 @@ def test_an_evaluation_comes_back(folder: Path) -> None:
 def test_latest_follows_the_newest_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path / name)
-        point_latest_at(tmp_path / name)
+        point_latest_at(tmp_path / name, tmp_path)
         assert RunFolder.latest(tmp_path).name == name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "latest", "second"]
 
 
 def test_runs_can_be_moved_together_with_latest(tmp_path: Path) -> None:
     make_run(tmp_path / "runs" / "a")
-    point_latest_at(tmp_path / "runs" / "a")
+    point_latest_at(tmp_path / "runs" / "a", tmp_path / "runs")
     (tmp_path / "runs").rename(tmp_path / "moved")
     assert RunFolder.latest(tmp_path / "moved").name == "a"
 
@@ -210,3 +210,9 @@ def test_runs_can_be_moved_together_with_latest(tmp_path: Path) -> None:
 def test_without_a_finished_run_there_is_no_latest(tmp_path: Path) -> None:
     with pytest.raises(SfscError, match=r"no finished run in .*Train one first"):
         RunFolder.latest(tmp_path)
+
+
+def test_latest_points_at_a_run_elsewhere(tmp_path: Path) -> None:
+    make_run(tmp_path / "elsewhere")
+    point_latest_at(tmp_path / "elsewhere", tmp_path / "runs")
+    assert RunFolder.latest(tmp_path / "runs").name == "elsewhere"

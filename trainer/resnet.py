@@ -1,4 +1,4 @@
-"""Slimmable residual networks (arXiv 1512.03385); names of layers follow torchvision's."""
+"""Slimmable residual networks (arXiv 1512.03385); names inside of stages follow torchvision's."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RunFolder
+from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
 
@@ -18,8 +18,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True, eq=False)
