@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from exporters.errors import ExportError, FormatUnavailable
+from exporters.int8_scheme import CPU, TENSORRT, Int8Scheme
 from exporters.request import ExportRequest, ExportResult
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ class Format:
         module: has `export(model, request, target) -> ExportResult`; imported when the format is asked for.
         needs: the packages that it can't do without.
         no_wheel: where they can't be installed; empty where they install everywhere.
-        calibrates: int8 needs calibration images, and the module has `harm(model, request, folder)`.
+        int8: how int8 is written where it needs calibration images; the module then has `harm(model, request, folder)`.
     """
 
     module: str
     needs: tuple[str, ...]
     no_wheel: str = ""
-    calibrates: bool = False
+    int8: Int8Scheme | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -44,8 +45,8 @@ FORMATS: Mapping[str, Format] = {
         needs=("torch", "coremltools"),
         no_wheel="coremltools has no wheel for Linux on aarch64 nor for Python 3.14",
     ),
-    "onnx": Format("exporters.to_onnx", needs=_ONNX, calibrates=True),
-    "tensorrt": Format("exporters.to_tensorrt", needs=_ONNX, calibrates=True),
+    "onnx": Format("exporters.to_onnx", needs=_ONNX, int8=CPU),
+    "tensorrt": Format("exporters.to_tensorrt", needs=_ONNX, int8=TENSORRT),
 }
 
 
@@ -70,7 +71,7 @@ def harm(name: str, model: "nn.Module", request: ExportRequest, folder: Path) ->
     """Measure how much each layer of a model suffers from int8: which to spare first where all of them is too much.
 
     Args:
-        name: a key of `FORMATS` that calibrates.
+        name: a key of `FORMATS` with a scheme for int8.
         model: as `export` takes it.
         request: for int8, with calibration images.
         folder: an existing one, where files may lie for the while.

@@ -115,6 +115,34 @@ class Fidelity(_Part):
     images: Annotated[int, Field(ge=1)]
 
 
+class Calibration(_Part):
+    """The images whose activations gave int8 its ranges.
+
+    Attributes:
+        sha256: of their pixels as they were fed, and of the preprocessing.
+        images: number of them.
+        origin: what they were taken from.
+    """
+
+    sha256: Sha256
+    images: Annotated[int, Field(ge=1)]
+    origin: str
+
+
+class Rung(_Part):
+    """A precision that was tried on the way to the quickest one that keeps an artifact compatible.
+
+    Attributes:
+        precision: as read back from the file, e.g. "mixed (float32: 2, int8: 10)".
+        passed: whether it was let through; only the last one is.
+        why: the figures, or what stood against it.
+    """
+
+    precision: str
+    passed: bool
+    why: str
+
+
 class Description(_Part):
     """What is known of an artifact before it is written; embedded into ONNX and CoreML files.
 
@@ -125,7 +153,7 @@ class Description(_Part):
         precision: of the numbers inside, e.g. "float16".
         dim: D of the embedding.
         profile: the device profile as it was resolved.
-        calibration: hash of the calibration images, where there are any.
+        calibration: what int8 was calibrated with, where it needs that.
     """
 
     schema_version: Literal[1] = 1
@@ -138,12 +166,19 @@ class Description(_Part):
     input: InputContract
     output: OutputContract
     profile: dict[str, Any]
-    calibration: Sha256 | None = None
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _one_dim(self) -> "Description":
         if self.output.dim != self.dim:
             raise ValueError(f"`dim` is {self.dim} but `output.dim` is {self.output.dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _int8_was_calibrated(self) -> "Description":
+        # CoreML only stores weights in int8.
+        if "int8" in self.precision and self.format != "coreml" and self.calibration is None:
+            raise ValueError("what computes in int8 needs its `calibration`")
         return self
 
 
@@ -153,6 +188,7 @@ class Sidecar(Description):
     Attributes:
         files: every part of the artifact (file, or folder of a CoreML package) and its SHA-256.
         precision_per_layer: precision by layer where it is mixed.
+        ladder: the precisions that were tried, quickest first, its own last; None where one was asked for.
         parameters: number of parameters of the sub-model.
         multiply_adds: per image.
         size_bytes: of all parts together.
@@ -161,6 +197,7 @@ class Sidecar(Description):
 
     files: Annotated[dict[FileName, Sha256], Field(min_length=1)]
     precision_per_layer: dict[str, str] | None = None
+    ladder: tuple[Rung, ...] | None = None
     parameters: Count
     multiply_adds: Count
     size_bytes: Count

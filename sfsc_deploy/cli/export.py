@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from sfsc_deploy.cli.console import notices, results
@@ -47,7 +48,22 @@ def export(
         option("W", "A trained width.", default="the widest that the device affords", panel=MODEL),
     ] = None,
     precision: Annotated[
-        str | None, option("NAME", "float32 or float16.", default="the profile's", panel=MODEL)
+        str | None,
+        option(
+            "NAME",
+            "float32, float16, int8, or auto: the quickest that keeps the artifact compatible.",
+            default="the profile's",
+            panel=MODEL,
+        ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        option(
+            "DIR",
+            "Images that tell int8 its ranges: a labelled data set or any folder of images.",
+            default="the run's training images",
+            panel=MODEL,
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the artifacts are written.", rich_help_panel=FILES)
@@ -77,21 +93,24 @@ def export(
         profiles=tuple(load(name) for name in (names() if every else profile or ())),
         out=out,
         width=width,
-        precision=None if precision == "auto" else precision,
+        precision=precision,
+        calibration=calibration,
         probe=probe,
         overwrite=overwrite,
         skip_unavailable=every,
     )
     outcomes = _run(task)
     console = results(json_file)
+    for outcome in outcomes:
+        _show_ladder(outcome, console)
     console.print(_table(outcomes))
     console.print(_probe_text(out / PROBE), soft_wrap=True)
     write_json({"artifacts": [_facts(outcome) for outcome in outcomes]}, json_file)
 
 
 def _run(task: "ExportTask") -> "list[Outcome]":
+    from sfsc_deploy.choosing import export as run_export
     from sfsc_deploy.cli.progress import progress
-    from sfsc_deploy.exporting.run import export as run_export
 
     done = 0
     with progress("Exporting", notices()) as show:
@@ -102,6 +121,17 @@ def _run(task: "ExportTask") -> "list[Outcome]":
             show(done, len(task.profiles), outcome.profile.name)
 
         return run_export(task, on_done)
+
+
+def _show_ladder(outcome: "Outcome", console: Console) -> None:
+    """The precisions that were tried, in their order."""
+    from sfsc_deploy.exporting import Unavailable
+
+    if isinstance(outcome, Unavailable) or outcome.sidecar.ladder is None:
+        return
+    console.print(f"{outcome.profile.name}, quickest first:")
+    for rung in outcome.sidecar.ladder:
+        console.print(f"  {rung.precision} {'passes' if rung.passed else 'fails'}: {rung.why}", soft_wrap=True)
 
 
 def _probe_text(file: Path) -> str:

@@ -6,18 +6,26 @@ import numpy as np
 
 from exporters.request import ExportResult
 from sfsc_deploy import __version__
-from sfsc_deploy.artifact import Build, Description, Fidelity, ProbeFile, Sidecar
+from sfsc_deploy.artifact import Build, Description, Fidelity, ProbeFile, Rung, Sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of, size_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import load
 
 
-def describe(description: Description, result: ExportResult, probe_file: ProbeFile, probe: Probe) -> Sidecar:
+def describe(
+    description: Description,
+    result: ExportResult,
+    ladder: tuple[Rung, ...] | None,
+    probe_file: ProbeFile,
+    probe: Probe,
+) -> Sidecar:
     """The whole record of an artifact that lies where the exporter wrote it."""
     return Sidecar(
         **description.model_dump(exclude={"precision"}),
         precision=result.precision,
+        precision_per_layer=dict(result.precision_per_layer) if result.precision_per_layer else None,
+        ladder=ladder,
         files={file.name: sha256_of(file) for file in result.files},
         parameters=result.parameters,
         multiply_adds=result.multiply_adds,

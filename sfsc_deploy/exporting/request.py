@@ -18,7 +18,9 @@ class ExportTask:
     width: float | None = None
     """None: for each profile the largest trained width that it affords."""
     precision: str | None = None
-    """None: for each profile its own."""
+    """``auto``: for each profile the quickest that keeps its artifact compatible; None: for each profile its own."""
+    calibration: Path | None = None
+    """Images that tell int8 its ranges; None: the run's training images."""
     probe: Path | None = None
     """Labelled images to make the probe of; None: the run's own probe."""
     overwrite: bool = False

@@ -5,31 +5,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from exporters.errors import FormatUnavailable
-from exporters.formats import export as export_model
-from exporters.request import CoremlTarget, ExportRequest, ExportResult, TensorrtTarget
 from profiles.schema import Profile
-from sfsc_deploy.artifact import EMBEDDED_KEY, Description, InputContract, OutputContract, ProbeFile, write_sidecar
+from sfsc_deploy.artifact import ProbeFile, Rung, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.description import describe, written_sidecars
+from sfsc_deploy.exporting.ladder import AUTO, Gate, descend
+from sfsc_deploy.exporting.making import Made, Maker, Wanted
 from sfsc_deploy.exporting.probe_file import PROBE, probe_for
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
 from sfsc_deploy.files import move_onto, replacing, sha256_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import RunFolder
-from sfsc_deploy.slicing import slice_submodel
-from trainer.supernet import Supernet
 
 SUFFIXES = {"onnx": ".onnx", "tensorrt": ".engine", "coreml": ".mlpackage"}
 
 
 def export(
-    task: ExportTask, on_done: Callable[[Exported | Unavailable], None] = lambda _: None
+    task: ExportTask, on_done: Callable[[Exported | Unavailable], None] = lambda _: None, gate: Gate | None = None
 ) -> list[Exported | Unavailable]:
     """Writes an artifact, its sidecar and the probe for each profile.
 
     Args:
         task: what to export, and where to.
         on_done: hears of each profile as it is done.
+        gate: judges each precision that is tried; needed where the task's precision is ``auto``.
 
     Raises:
         SfscError: no such run, a width that was not trained, or files in the way.
@@ -38,10 +37,10 @@ def export(
     """
     run = RunFolder.open(task.run) if task.run else RunFolder.latest()
     _refuse_existing(task)
-    supernet, probe = run.supernet(), probe_for(run, task)
+    probe = probe_for(run, task)
+    exporter = _Exporter(run, probe, task, gate)
     with replacing(task.out / PROBE) as beside:
         probe.save(beside)
-    exporter = _Exporter(run, supernet, probe, task)
     outcomes = []
     for profile in task.profiles:
         outcomes.append(exporter.attempt(profile))
@@ -71,11 +70,12 @@ def affordable_width(trained: Sequence[float], most: float) -> float:
 class _Exporter:
     """Exports one profile after the other from a loaded run."""
 
-    def __init__(self, run: RunFolder, supernet: Supernet, probe: Probe, task: ExportTask) -> None:
+    def __init__(self, run: RunFolder, probe: Probe, task: ExportTask, gate: Gate | None) -> None:
         self._run = run
-        self._supernet = supernet
+        self._maker = Maker(run, run.supernet(), task.calibration)
         self._probe = probe
         self._task = task
+        self._gate = gate
 
     def attempt(self, profile: Profile) -> Exported | Unavailable:
         try:
@@ -86,58 +86,31 @@ class _Exporter:
             raise
 
     def _export(self, profile: Profile) -> Exported:
-        if self._task.precision:
-            profile = profile.with_precision(self._task.precision)
+        precision = self._task.precision
+        if precision and precision != AUTO:
+            profile = profile.with_precision(precision)
         if self._task.width is None:
             width = affordable_width(self._run.widths, profile.width)
         else:
             width = self._run.width(self._task.width)
-        description = self._description(profile, width)
         self._task.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=self._task.out) as beside:
-            target = Path(beside) / profile.name
-            submodel = slice_submodel(self._supernet, width)
-            result = export_model(profile.format, submodel, self._request(profile, description), target)
-            return self._settle(profile, description, result)
+            wanted = Wanted(profile, width)
+            if precision == AUTO:
+                assert self._gate is not None
+                return self._settle(*descend(self._maker, wanted, self._probe, self._gate, Path(beside)))
+            return self._settle(self._maker.make(wanted, Path(beside)), None)
 
-    def _settle(self, profile: Profile, description: Description, result: ExportResult) -> Exported:
+    def _settle(self, made: Made, ladder: tuple[Rung, ...] | None) -> Exported:
         """Moves what was written to its place, and the sidecar last: it is what makes a file an artifact."""
-        probe = ProbeFile(file=PROBE, sha256=sha256_of(self._task.out / PROBE))
-        sidecar = describe(description, result, probe, self._probe)
-        out = self._task.out
+        profile, result, out = made.wanted.profile, made.result, self._task.out
+        probe = ProbeFile(file=PROBE, sha256=sha256_of(out / PROBE))
+        sidecar = describe(made.description, result, ladder, probe, self._probe)
         for file in result.files:
             move_onto(file, out / file.name)
         for name in written_sidecars(profile.name, SUFFIXES[profile.format], result):
             write_sidecar(out / name, sidecar)
         return Exported(profile, out / result.files[0].name, sidecar)
-
-    def _description(self, profile: Profile, width: float) -> Description:
-        return Description(
-            space=self._run.space,
-            run=self._run.name,
-            width=width,
-            format=profile.format,
-            precision=profile.precision,
-            dim=self._run.dim,
-            input=InputContract(preprocessing=self._run.preprocessing),
-            output=OutputContract(dim=self._run.dim),
-            profile=profile.model_dump(mode="json", exclude_none=True),
-        )
-
-    def _request(self, profile: Profile, description: Description) -> ExportRequest:
-        preprocessing, tensorrt, coreml = self._run.preprocessing, profile.tensorrt, profile.coreml
-        return ExportRequest(
-            height=preprocessing.height,
-            width=preprocessing.width,
-            mean=preprocessing.mean,
-            std=preprocessing.std,
-            dim=self._run.dim,
-            precision=profile.precision,
-            batch=(profile.batch.min, profile.batch.opt, profile.batch.max),
-            metadata={EMBEDDED_KEY: description.model_dump_json()},
-            tensorrt=TensorrtTarget(**tensorrt.model_dump()) if tensorrt else None,
-            coreml=CoremlTarget(coreml.minimum_deployment_target) if coreml else None,
-        )
 
 
 def _refuse_existing(task: ExportTask) -> None:

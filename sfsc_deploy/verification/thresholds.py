@@ -68,6 +68,9 @@ INT8 = Thresholds(
 _BY_NAME = {"float32": FLOAT32, "float16": FLOAT16, "int8": INT8}
 _LOOSEST_FIRST = ("int8", "float16", "float32")
 
+MAX_MAP_LOSS = 0.01
+"""What another precision may cost, in any cell of the cross-test matrix: a point is less than a step in width costs."""
+
 MAX_MEDIAN_COSINE = 0.999
 """Of pairs of different images. An untrained narrow network was seen at 0.987; a constant has 1, under noise 0.9999."""
 
