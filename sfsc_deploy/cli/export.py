@@ -1,6 +1,6 @@
 """`sfsc-deploy export`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +77,14 @@ def export(
             panel=FILES,
         ),
     ] = None,
+    require_engine: Annotated[
+        bool,
+        typer.Option(
+            "--require-engine",
+            help="Refuse where an engine can't be built here, instead of leaving it to be built on its device.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace artifacts of the same name.", rich_help_panel=FILES)
     ] = False,
@@ -98,12 +106,15 @@ def export(
         probe=probe,
         overwrite=overwrite,
         skip_unavailable=every,
+        require_engine=require_engine,
     )
     outcomes = _run(task)
     console = results(json_file)
     for outcome in outcomes:
         _show_ladder(outcome, console)
     console.print(_table(outcomes))
+    for line in _yet_to_be_built(outcomes):
+        console.print(line, soft_wrap=True)
     console.print(_probe_text(out / PROBE), soft_wrap=True)
     write_json({"artifacts": [_facts(outcome) for outcome in outcomes]}, json_file)
 
@@ -134,6 +145,15 @@ def _show_ladder(outcome: "Outcome", console: Console) -> None:
         console.print(f"  {rung.precision} {'passes' if rung.passed else 'fails'}: {rung.why}", soft_wrap=True)
 
 
+def _yet_to_be_built(outcomes: "Sequence[Outcome]") -> "Iterator[str]":
+    from sfsc_deploy.exporting import Exported
+
+    for outcome in outcomes:
+        if isinstance(outcome, Exported) and outcome.kit is not None:
+            yield f"{outcome.profile.name}: engine: {outcome.sidecar.build.status}"
+            yield f"{outcome.kit} holds all that it needs there; its README.txt tells how."
+
+
 def _probe_text(file: Path) -> str:
     """Which images go out with the artifacts: they may be nobody's business."""
     from sfsc_deploy.probe import Probe
@@ -160,7 +180,7 @@ def _cells(outcome: "Outcome") -> tuple[str, ...]:
         return (f"not written: {outcome.why}",)
     sidecar = outcome.sidecar
     return (
-        str(outcome.file) if sidecar.build.status == "built" else f"{outcome.file} ({sidecar.build.status})",
+        str(outcome.file),
         sidecar.precision,
         f"{sidecar.width:g}",
         f"{sidecar.size_bytes / 1e6:.2f} MB",
@@ -175,4 +195,4 @@ def _facts(outcome: "Outcome") -> dict[str, object]:
 
     if isinstance(outcome, Unavailable):
         return {"profile": outcome.profile.name, "file": None, "why": outcome.why}
-    return {"profile": outcome.profile.name, "file": outcome.file, "sidecar": outcome.sidecar}
+    return {"profile": outcome.profile.name, "file": outcome.file, "kit": outcome.kit, "sidecar": outcome.sidecar}

@@ -26,6 +26,8 @@ class ExportTask:
     overwrite: bool = False
     skip_unavailable: bool = False
     """Pass over a profile whose format this version can't write, rather than refuse."""
+    require_engine: bool = False
+    """Refuse to leave an engine to be built on its device."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Exported:
     file: Path
     """The model file: for a profile whose artifact is yet to be built, what it is built from."""
     sidecar: Sidecar
+    kit: Path | None = None
+    """All that the device needs to build it, where that is yet to be done."""
 
 
 @dataclass(frozen=True)

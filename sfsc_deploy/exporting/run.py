@@ -9,6 +9,7 @@ from profiles.schema import Profile
 from sfsc_deploy.artifact import ProbeFile, Rung, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.description import describe, written_sidecars
+from sfsc_deploy.exporting.engine import finish, require_engines
 from sfsc_deploy.exporting.ladder import AUTO, Gate, descend
 from sfsc_deploy.exporting.making import Made, Maker, Wanted
 from sfsc_deploy.exporting.probe_file import PROBE, probe_for
@@ -31,12 +32,15 @@ def export(
         gate: judges each precision that is tried; needed where the task's precision is ``auto``.
 
     Raises:
-        SfscError: no such run, a width that was not trained, or files in the way.
+        SfscError: no such run, a width that was not trained, files in the way, or an engine that is required but can't
+            be built here.
         ExportError: a model or a precision that can't be exported.
         FormatUnavailable: a profile's format can't be written, unless ``task.skip_unavailable``.
     """
     run = RunFolder.open(task.run) if task.run else RunFolder.latest()
     _refuse_existing(task)
+    if task.require_engine:
+        require_engines(task.profiles)
     probe = probe_for(run, task)
     exporter = _Exporter(run, probe, task, gate)
     with replacing(task.out / PROBE) as beside:
@@ -110,7 +114,9 @@ class _Exporter:
             move_onto(file, out / file.name)
         for name in written_sidecars(profile.name, SUFFIXES[profile.format], result):
             write_sidecar(out / name, sidecar)
-        return Exported(profile, out / result.files[0].name, sidecar)
+        model = out / result.files[0].name
+        built = sidecar.build.status == "built"
+        return Exported(profile, model, sidecar) if built else finish(profile, model, sidecar, out / PROBE)
 
 
 def _refuse_existing(task: ExportTask) -> None:
