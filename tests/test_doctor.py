@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sfsc_deploy.doctor.machine import Gpu, Machine
 from sfsc_deploy.doctor.modules import Module, look_up
 
 CPU_ONLY = Machine("CPython 3.11", "Linux", "x86_64", "a processor", 2, 8 << 30, ())
+ON_A_MAC = Machine("CPython 3.12", "Darwin 24.1", "arm64", "Apple M3", 8, 16 << 30, ())
 WITH_GPU = Machine("CPython 3.11", "Linux", "x86_64", "a processor", 8, None, (Gpu("H200", "9.0", "143771", "570"),))
 
 
@@ -63,6 +65,28 @@ def test_a_gpu_that_the_libraries_use_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert found["train"].detail == "on H200"
     assert not found["train"].needs
     assert not found["run ONNX"].needs
+
+
+def test_core_ml_runs_packages_on_a_mac_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, mac = surveyed(monkeypatch, CPU_ONLY), surveyed(monkeypatch, ON_A_MAC, torch=Module("torch", ""))
+    assert here["export to CoreML"].status is here["run CoreML"].status is mac["run CoreML"].status is Status.READY
+    assert "reference executor" in here["run CoreML"].detail
+    assert "a Mac" in here["run CoreML"].needs
+    assert "Core ML itself" in mac["run CoreML"].detail
+    assert not mac["run CoreML"].needs
+    assert mac["export to CoreML"].status is Status.MISSING
+
+
+@pytest.mark.parametrize(
+    "change", [{"architecture": "aarch64"}, {"python": "CPython 3.14.1"}], ids=lambda change: next(iter(change))
+)
+def test_where_coremltools_does_not_install_no_command_is_given(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    found = surveyed(monkeypatch, replace(CPU_ONLY, **change), coremltools=Module("coremltools", ""))
+    for name in ("export to CoreML", "run CoreML"):
+        assert found[name].status is Status.ELSEWHERE
+        assert found[name].needs.startswith("another machine: coremltools has no wheel")
 
 
 def test_engines_are_built_where_a_gpu_and_trtexec_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sfsc_deploy.runtime import Embedder
     from sfsc_deploy.runtime.recorded import Recording
 
-IMAGES, FILES = "Images", "Files"
+IMAGES, DEVICE, FILES = "Images", "Device", "Files"
 
 
 def embed(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="An .onnx file, or a run folder: runs/a@0.5.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="An .onnx file, an .mlpackage, or a run folder: runs/a@0.5.")
+    ],
     out: Annotated[
         Path, typer.Option(metavar="FILE.safetensors", help="Where the embeddings go.", rich_help_panel=FILES)
     ],
@@ -29,6 +31,10 @@ def embed(
     data: Annotated[
         Path | None,
         option("DIR|IMAGE", "Labelled or other images.", default="the probe beside SUBJECT", panel=IMAGES),
+    ] = None,
+    compute_units: Annotated[
+        str | None,
+        option("UNITS", "What of a Mac runs a CoreML package, as CPU_AND_NE.", default="its profile's", panel=DEVICE),
     ] = None,
     device_name: Annotated[
         str | None, option("NAME", "What to call this machine.", default="system and processor", panel=FILES)
@@ -46,7 +52,9 @@ def embed(
     files = _unlabelled(data)
     if images and data and not files:
         raise typer.BadParameter("give labelled images or image files, not both", param_hint="--data")
-    with load(subject) as embedder:
+    if compute_units and not subject.endswith(".mlpackage"):
+        raise typer.BadParameter("only CoreML packages are run on compute units", param_hint="--compute-units")
+    with load(subject, compute_units=compute_units) as embedder:
         recording = _record(embedder, [*files, *(images or [])], data, out, device_name)
     results(json_file).print(f"{subject} on {recording.device} ({recording.backend}): {out}", soft_wrap=True)
     write_json({"file": out, **recording.model_dump(mode="json")}, json_file)
@@ -102,5 +110,6 @@ def _record_probe(embedder: "Embedder", out: Path, device_name: str | None) -> "
     from sfsc_deploy.runtime.recorded import record_probe
 
     place, _ = parse(embedder.name)
-    folder = place if place.is_dir() else place.parent
+    # A CoreML package is a folder as well, but its probe lies beside it.
+    folder = place.parent if place.is_file() or place.suffix == ".mlpackage" else place
     return record_probe(embedder, Probe.load(folder / PROBE), out, device=device_name)

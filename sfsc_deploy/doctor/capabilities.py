@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from exporters.formats import FORMATS
 from sfsc_deploy.doctor.machine import Machine
 from sfsc_deploy.doctor.modules import Module, look_up
 from sfsc_deploy.extras import EXTRA_OF, extra_of, install_command
 
 TRTEXEC = Path("/usr/src/tensorrt/bin/trtexec")  # where NVIDIA's packages leave it, off the search path
+
+_MACOS = "Darwin"
+_TOO_NEW_FOR_COREMLTOOLS = "CPython 3.14"
 
 
 class Status(Enum):
@@ -61,12 +65,8 @@ def survey(machine: Machine, *, importing: bool = True) -> tuple[Capability, ...
             _versions(_take(modules, "tensorrt")),
             needs="a later version of sfsc-deploy",
         ),
-        Capability(
-            "export to CoreML",
-            Status.ELSEWHERE,
-            _versions(_take(modules, "coremltools")),
-            needs="a later version of sfsc-deploy",
-        ),
+        _exporting_coreml(modules, machine),
+        _running_coreml(modules, machine),
         _from_modules("draw plots", _take(modules, "matplotlib")),
     )
 
@@ -104,6 +104,31 @@ def _building_engines(machine: Machine) -> Capability:
     if trtexec is None:
         return Capability(name, Status.MISSING, needs="trtexec, of NVIDIA's TensorRT (JetPack brings it)")
     return Capability(name, Status.READY, detail=f"with {trtexec}, on {machine.gpus[0].name}")
+
+
+def _exporting_coreml(modules: Mapping[str, Module], machine: Machine) -> Capability:
+    name = "export to CoreML"
+    return _no_coremltools(name, machine) or _from_modules(name, _take(modules, "torch", "coremltools"))
+
+
+def _running_coreml(modules: Mapping[str, Module], machine: Machine) -> Capability:
+    name = "run CoreML"
+    if machine.system.startswith(_MACOS):
+        return _from_modules(name, _take(modules, "coremltools"), detail="with Core ML itself")
+    return _no_coremltools(name, machine) or _from_modules(
+        name,
+        _take(modules, "torch", "coremltools"),
+        detail="with the reference executor, which checks the conversion",
+        needs="a Mac, for Apple's own kernels",
+    )
+
+
+def _no_coremltools(name: str, machine: Machine) -> Capability | None:
+    """That another machine is needed, where coremltools can't be installed."""
+    aarch64 = machine.system.startswith("Linux") and machine.architecture == "aarch64"
+    if aarch64 or machine.python.startswith(_TOO_NEW_FOR_COREMLTOOLS):
+        return Capability(name, Status.ELSEWHERE, needs=f"another machine: {FORMATS['coreml'].no_wheel}")
+    return None
 
 
 def _from_modules(name: str, modules: Sequence[Module], *, detail: str = "", needs: str = "") -> Capability:
