@@ -80,7 +80,7 @@ class Profile(Table):
         runtime: what runs the artifact on the device.
         width: width multiplier of the sub-model, above 0 and at most 1.
         precision: the one that is exported unless asked otherwise.
-        precisions: those that make sense on the device.
+        precisions: those that make sense on the device, quickest first: in this order `--precision auto` tries them.
         batch: images embedded at once.
         notes: what to know about the device, a sentence or two each.
         budget: what the device affords, where that is known.

@@ -85,7 +85,7 @@ def _loss(cells: tuple[Cell, ...], probe: Probe, width: float) -> Finding:
         *(found[other, own] - found[other, _CANDIDATE] for other in others),
     ]
     loss = max(losses)
-    why = f"mAP against each width and itself: at worst {-100 * loss:+.1f} points to the reference."
+    why = f"The worst cell of the cross-test matrix has {-100 * loss:+.1f} points of mAP to that of the reference."
     return measured(loss <= MAX_MAP_LOSS, why, loss, MAX_MAP_LOSS)
 
 
