@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from exporters.errors import ExportError
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.extras import install_command
+from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.subject import Facts, Subject
 from sfsc_deploy.verification.verdict import Finding, failed, measured, passed, unverified
@@ -57,7 +57,8 @@ def _precision_in_file(subject: Subject, claimed: str) -> Finding:
     try:
         found = read_precision(subject.path)
     except ModuleNotFoundError as error:
-        return unverified(f"Reading it from the file needs {error.name}.", install_command("onnx"))
+        extra = extra_of(error.name or "")
+        return unverified(f"Reading it from the file needs {error.name}.", install_command(extra) if extra else None)
     except (ExportError, SfscError) as error:
         return failed(error.message)
     return measured(found == claimed, f"The file computes in {found}, {claimed} is claimed.", found, claimed)

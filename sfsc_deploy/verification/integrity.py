@@ -1,7 +1,7 @@
 """Is it the file that was exported, whole, and has it been built?"""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PureWindowsPath
 
 from sfsc_deploy.artifact import Description, check_files, sidecar_path
 from sfsc_deploy.errors import SfscError
@@ -96,7 +96,7 @@ def _intact_recording(opened: Opened) -> Finding:
     sidecar, recording = opened.subject.sidecar, opened.embedder.recording
     if sidecar is None:
         return _without_sidecar(opened)
-    if Path(recording.artifact).name not in sidecar.files:
+    if PureWindowsPath(recording.artifact).name not in sidecar.files:  # both / and \ separate
         return unverified(_NO_HASH, sidecar.build.command)
     ran = recording.files
     differing = [name for name, expected in sidecar.files.items() if ran.get(name) != expected]

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import faults
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from onnx import helper
 
 from exporters import ExportRequest, export
-from sfsc_deploy.artifact import EMBEDDED_KEY, read_sidecar, sidecar_path, write_sidecar
+from sfsc_deploy.artifact import EMBEDDED_KEY, Calibration, read_sidecar, sidecar_path, write_sidecar
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.runtime import load
@@ -218,8 +219,15 @@ def test_raw_images_that_were_resized_otherwise(dist: Path, check_of: Callable[.
     assert check.status is Status.FAIL
 
 
-@pytest.mark.parametrize("changed", [{"precision": "float16"}, {"precision": "int8"}])
-def test_another_precision_than_the_sidecar_tells(dist: Path, failures: Failures, changed: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"precision": "float16"},
+        {"precision": "int8", "calibration": Calibration(sha256="0" * 64, images=1, origin="nothing")},
+    ],
+    ids=["float16", "int8"],
+)
+def test_another_precision_than_the_sidecar_tells(dist: Path, failures: Failures, changed: dict[str, Any]) -> None:
     artifact = dist / "raspberry-pi.onnx"
     write_sidecar(artifact, read_sidecar(artifact).model_copy(update=changed))
     faults.operate(artifact, _describe_as_its_sidecar(artifact))

@@ -229,6 +229,17 @@ def test_recorded_embeddings_of_other_images(exported: Path, tmp_path: Path, fou
     assert check_of(verdict, recorded, "fidelity").status is Status.PASS
 
 
+def test_recorded_embeddings_of_an_engine_whose_hash_nobody_knows(dist: Path, tmp_path: Path, found: Found) -> None:
+    """Built by hand: the sidecar beside it is that of what it was built from."""
+    recorded = tmp_path / "jetson.safetensors"
+    with load(dist / "jetson-orin.onnx") as embedder:
+        embedder.name = str(dist / "jetson-orin.engine")
+        record_probe(embedder, Probe.load(dist / "probe.safetensors"), recorded)
+    verdict = verify([str(dist / "server-cpu.onnx"), str(recorded)])
+    assert open_questions(verdict).keys() == {"intact", "built", "precision"}
+    assert "fidelity" in found(verdict, recorded, Status.PASS)
+
+
 def test_recorded_embeddings_without_the_devices_own_decoding(exported: Path, tmp_path: Path) -> None:
     recorded = tmp_path / "phone.safetensors"
     with load(exported / "android.onnx") as embedder:
