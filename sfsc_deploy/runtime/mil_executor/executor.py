@@ -56,8 +56,11 @@ class Executor:
         """Give the outputs by name, for inputs by name; floating numbers are float32, whatever the program's type.
 
         Raises:
-            SfscError: an operation failed; it is named.
+            SfscError: an input is missing or an operation failed; it is named.
         """
+        missing = [f"`{name}`" for name in self._inputs if name not in feeds]
+        if missing:
+            raise SfscError(f"{self._source} takes {', '.join(missing)} as well.", "Export it anew.")
         known: dict[Any, Value] = {var: feeds[name] for name, var in self._inputs.items()}
         with torch.inference_mode():
             for step in self._steps:
