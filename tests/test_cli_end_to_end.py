@@ -112,7 +112,7 @@ def test_verify_compat_leaves_open_what_needs_the_device(home: Path) -> None:
     )
     assert (status, verdict["verdict"]) == (3, "UNVERIFIED")
     commands = [check["command"] for check in verdict["checks"] if check["status"] == "UNVERIFIED"]
-    assert any("trtexec" in command for command in commands if command)
+    assert any("sfsc-deploy build" in command for command in commands if command)
 
 
 def test_verify_compat_fails_what_was_changed(dist: Path) -> None:

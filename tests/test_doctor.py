@@ -14,6 +14,7 @@ from sfsc_deploy.doctor import capabilities, machine, modules
 from sfsc_deploy.doctor.capabilities import Capability, Status, survey
 from sfsc_deploy.doctor.machine import Gpu, Machine
 from sfsc_deploy.doctor.modules import Module, look_up
+from sfsc_deploy.runtime.engine import library
 
 CPU_ONLY = Machine("CPython 3.11", "Linux", "x86_64", "a processor", 2, 8 << 30, ())
 ON_A_MAC = Machine("CPython 3.12", "Darwin 24.1", "arm64", "Apple M3", 8, 16 << 30, ())
@@ -89,14 +90,17 @@ def test_where_coremltools_does_not_install_no_command_is_given(
         assert found[name].needs.startswith("another machine: coremltools has no wheel")
 
 
-def test_engines_are_built_where_a_gpu_and_trtexec_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(capabilities, "TRTEXEC", tmp_path / "trtexec")
-    monkeypatch.setenv("PATH", "")
-    name = "build TensorRT engines"
+def test_engines_are_built_and_run_where_a_gpu_and_tensorrt_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "build and run TensorRT engines"
     assert surveyed(monkeypatch, CPU_ONLY)[name].status is Status.ELSEWHERE
-    assert surveyed(monkeypatch, WITH_GPU)[name].status is Status.MISSING
-    (tmp_path / "trtexec").touch()
-    assert surveyed(monkeypatch, WITH_GPU)[name].status is Status.READY
+    ready = surveyed(monkeypatch, WITH_GPU)[name]
+    assert ready.status is Status.READY
+    assert ready.detail == "on H200"
+    missing = surveyed(monkeypatch, WITH_GPU, tensorrt=Module("tensorrt", ""))[name]
+    assert missing.status is Status.MISSING
+    assert missing.needs == library.how_to_install()
+    broken = Module("tensorrt", "10.3.0", failure="ImportError: libnvinfer.so.10")
+    assert "libnvinfer" in surveyed(monkeypatch, WITH_GPU, tensorrt=broken)[name].detail
 
 
 def test_a_library_that_crashes_its_process_is_only_reported(monkeypatch: pytest.MonkeyPatch) -> None:

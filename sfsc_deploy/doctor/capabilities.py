@@ -1,17 +1,14 @@
 """What this machine can build and run, and what is missing for the rest."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from exporters.formats import FORMATS
 from sfsc_deploy.doctor.machine import Machine
 from sfsc_deploy.doctor.modules import Module, look_up
 from sfsc_deploy.extras import EXTRA_OF, extra_of, install_command
-
-TRTEXEC = Path("/usr/src/tensorrt/bin/trtexec")  # where NVIDIA's packages leave it, off the search path
+from sfsc_deploy.runtime.engine.library import how_to_install
 
 _MACOS = "Darwin"
 _TOO_NEW_FOR_COREMLTOOLS = "CPython 3.14"
@@ -58,13 +55,7 @@ def survey(machine: Machine, *, importing: bool = True) -> tuple[Capability, ...
         _training(modules, machine),
         _from_modules("export to ONNX", _take(modules, "torch", "onnx", "onnxscript", "onnxruntime")),
         _running_onnx(modules, machine),
-        _building_engines(machine),
-        Capability(
-            "run TensorRT engines",
-            Status.ELSEWHERE,
-            _versions(_take(modules, "tensorrt")),
-            needs="a later version of sfsc-deploy",
-        ),
+        _engines(modules, machine),
         _exporting_coreml(modules, machine),
         _running_coreml(modules, machine),
         _from_modules("draw plots", _take(modules, "matplotlib")),
@@ -95,15 +86,15 @@ def _running_onnx(modules: Mapping[str, Module], machine: Machine) -> Capability
     )
 
 
-def _building_engines(machine: Machine) -> Capability:
-    name = "build TensorRT engines"
+def _engines(modules: Mapping[str, Module], machine: Machine) -> Capability:
+    name = "build and run TensorRT engines"
     if not machine.gpus:
-        recipe = "`export` leaves the typed ONNX and the command that builds it"
-        return Capability(name, Status.ELSEWHERE, detail=recipe, needs="the device, with its NVIDIA GPU")
-    trtexec = shutil.which("trtexec") or (str(TRTEXEC) if TRTEXEC.exists() else None)
-    if trtexec is None:
-        return Capability(name, Status.MISSING, needs="trtexec, of NVIDIA's TensorRT (JetPack brings it)")
-    return Capability(name, Status.READY, detail=f"with {trtexec}, on {machine.gpus[0].name}")
+        kit = "`export` leaves a kit for the device, where `build` finishes"
+        return Capability(name, Status.ELSEWHERE, detail=kit, needs="the device, with its NVIDIA GPU")
+    tensorrt = modules["tensorrt"]
+    if not tensorrt.version:
+        return Capability(name, Status.MISSING, detail="not installed: tensorrt", needs=how_to_install())
+    return _from_modules(name, [tensorrt], detail=f"on {machine.gpus[0].name}")
 
 
 def _exporting_coreml(modules: Mapping[str, Module], machine: Machine) -> Capability:
