@@ -9,6 +9,7 @@ from trainer.errors import TrainerError
 Positive = Annotated[int, Field(gt=0)]
 Priority = Literal["equal", "uncertainty"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(gt=0, le=4096)]
 
 
 class _Section(BaseModel):
@@ -50,7 +51,7 @@ class Recipe(_Section):
     arch: str = "resnet-mini"
     widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     embedding_dim: Annotated[int, Field(ge=2)] = 128
-    image_size: tuple[Positive, Positive] = (48, 48)
+    image_size: tuple[Side, Side] = (48, 48)
     """Height and width in pixels."""
     epochs: Positive = 24
     batch_size: Positive = 64

@@ -29,6 +29,7 @@ INFINITE = float("inf")
         ({"embedding_dim": 1}, "embedding_dim"),
         ({"image_size": 0}, "image_size"),
         ({"image_size": [48, -1]}, "image_size"),
+        ({"image_size": 5000}, r"image_size\.0: Input should be less than or equal to 4096"),
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"learning_rate": INFINITE}, "learning_rate"),
