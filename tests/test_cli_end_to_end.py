@@ -34,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished run and artifacts of it. Not to be changed."""
     home = tmp_path_factory.mktemp("home")
     run = make_run(home / "runs" / "trained")
-    point_latest_at(run)
+    point_latest_at(run, run.parent)
     arguments = [argument for profile in PROFILES for argument in ("--profile", profile)]
     status, document = sfsc_deploy("export", run, *arguments, "--out", home / "dist")
     assert status == 0, document
