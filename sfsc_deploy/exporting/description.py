@@ -20,7 +20,11 @@ def describe(
     probe_file: ProbeFile,
     probe: Probe,
 ) -> Sidecar:
-    """The whole record of an artifact that lies where the exporter wrote it."""
+    """The whole record of an artifact that lies where the exporter wrote it.
+
+    Raises:
+        SfscError: it gives no usable numbers for an image of the probe.
+    """
     return Sidecar(
         **description.model_dump(exclude={"precision"}),
         precision=result.precision,
@@ -43,7 +47,11 @@ def written_sidecars(stem: str, suffix: str, result: ExportResult) -> list[str]:
 
 
 def _fidelity(model: Path, probe: Probe, width: float) -> Fidelity | None:
-    """Row-wise cosine to the reference; None where the file can't be run here."""
+    """Row-wise cosine to the reference; None where the file can't be run here.
+
+    Raises:
+        SfscError: a row that has no direction to compare.
+    """
     try:
         with load(model) as embedder:
             embedding = embedder.embed(probe.images).astype(np.float64)
@@ -51,6 +59,12 @@ def _fidelity(model: Path, probe: Probe, width: float) -> Fidelity | None:
         return None
     reference = probe.reference[width].astype(np.float64)
     norms = np.linalg.norm(embedding, axis=1) * np.linalg.norm(reference, axis=1)
+    broken = np.count_nonzero(~((norms > 0) & np.isfinite(norms)))
+    if broken:
+        raise SfscError(
+            f"{model.name} gives NaN, infinity or nothing but zeros for {broken} of {len(norms)} images of the probe.",
+            "Export it in another precision, such as --precision float32.",
+        )
     cosine = (embedding * reference).sum(1) / norms
     return Fidelity(
         min_cosine=float(cosine.min()),

@@ -12,11 +12,11 @@ from sfsc_deploy.exporting.description import describe, written_sidecars
 from sfsc_deploy.exporting.engine import finish, require_engines
 from sfsc_deploy.exporting.ladder import AUTO, Gate, descend
 from sfsc_deploy.exporting.making import Made, Maker, Wanted
-from sfsc_deploy.exporting.probe_file import PROBE, probe_for
+from sfsc_deploy.exporting.probe_file import probe_for, write_probe
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
-from sfsc_deploy.files import move_onto, replacing, sha256_of
+from sfsc_deploy.files import move_onto, sha256_of
 from sfsc_deploy.probe import Probe
-from sfsc_deploy.run_folder import RunFolder
+from sfsc_deploy.run_folder import PROBE, RunFolder
 
 SUFFIXES = {"onnx": ".onnx", "tensorrt": ".engine", "coreml": ".mlpackage"}
 
@@ -43,8 +43,7 @@ def export(
         require_engines(task.profiles)
     probe = probe_for(run, task)
     exporter = _Exporter(run, probe, task, gate)
-    with replacing(task.out / PROBE) as beside:
-        probe.save(beside)
+    write_probe(probe, task)
     outcomes = []
     for profile in task.profiles:
         outcomes.append(exporter.attempt(profile))
