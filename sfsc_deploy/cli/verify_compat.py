@@ -21,7 +21,7 @@ def verify_compat(
         typer.Argument(
             metavar="SUBJECT",
             help="Two or more of: .onnx, .engine, .plan, .mlpackage, a run folder (runs/a, runs/a@0.5), "
-            "recorded embeddings (.safetensors).",
+            "recorded embeddings (.safetensors); or a folder, for all artifacts in it.",
         ),
     ],
     data: Annotated[
@@ -53,12 +53,14 @@ def verify_compat(
 def _verify(subjects: list[str], data: Path | None, probe: Path | None, max_batch: int) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
+    from sfsc_deploy.verification.folder import spread
     from sfsc_deploy.verification.verify import verify
 
+    fleet = spread(subjects)
     images = open_dataset(data, with_train=False) if data else None
     with progress("Verifying", notices()) as shown:
 
         def on_progress(subject: str, check: str) -> None:
-            shown(subjects.index(subject), len(subjects), f"{subject}: {check}")
+            shown(fleet.index(subject), len(fleet), f"{subject}: {check}")
 
-        return verify(subjects, data=images, probe=probe, max_batch=max_batch, on_progress=on_progress)
+        return verify(fleet, data=images, probe=probe, max_batch=max_batch, on_progress=on_progress)

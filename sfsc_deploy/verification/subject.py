@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
 Kind = Literal["onnx", "engine", "package", "run", "recorded"]
-_KINDS: dict[str, Kind] = {
+KINDS: dict[str, Kind] = {
     ".onnx": "onnx",
     ".engine": "engine",
     ".plan": "engine",
     ".mlpackage": "package",
     ".safetensors": "recorded",
 }
+"""What a path with a suffix is; a run folder has none of these."""
 RECIPE_SUFFIX = ".build.json"
 """Of the recipe that lies beside an ONNX file from which an engine is to be built."""
 FORMAT_OF: dict[Kind, str] = {"onnx": "onnx", "engine": "tensorrt", "package": "coreml"}
@@ -105,7 +106,7 @@ def _refuse_repeated(subjects: Sequence[Subject]) -> None:
 
 def _find(name: str) -> Subject:
     path = Path(name)
-    kind = _KINDS.get(path.suffix)
+    kind = KINDS.get(path.suffix)
     if kind is None:
         return _find_run(name)
     if kind == "recorded":

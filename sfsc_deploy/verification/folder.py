@@ -1,0 +1,43 @@
+"""A folder of artifacts, given to be verified: what stands in it for each device."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.run_folder import PROBE, RECIPE, parse
+from sfsc_deploy.verification.subject import KINDS, RECIPE_SUFFIX
+
+
+def spread(names: Iterable[str]) -> tuple[str, ...]:
+    """Put what a folder holds in its place: the artifact of each device once, sorted.
+
+    An engine stands for the ONNX file that it is built from, also while it is still to be built; embeddings that were
+    recorded on the device stand for an engine that is not in the folder. Run folders stay what they are.
+
+    Raises:
+        SfscError: a folder that holds nothing to verify.
+    """
+    return tuple(found for name in names for found in (_artifacts(Path(name)) if _is_fleet(name) else [name]))
+
+
+def _is_fleet(name: str) -> bool:
+    folder, width = parse(name)
+    return width is None and folder.is_dir() and folder.suffix not in KINDS and not (folder / RECIPE).exists()
+
+
+def _artifacts(folder: Path) -> list[str]:
+    present = [path for path in folder.iterdir() if path.suffix in KINDS and not _is_no_artifact(path)]
+    sources = {recipe.name.removesuffix(RECIPE_SUFFIX) for recipe in folder.glob(f"*{RECIPE_SUFFIX}")}
+    chosen = [path for path in present if path.suffix != ".onnx" or path.stem not in sources]
+    at_hand = {path.stem for path in chosen if KINDS[path.suffix] in ("engine", "recorded")}
+    chosen += [folder / f"{name}.engine" for name in sources - at_hand]
+    if not chosen:
+        raise SfscError(
+            f"{folder} holds nothing to verify: neither artifacts nor a run.",
+            f"Export into it: sfsc-deploy export --profile ... --out {folder}",
+        )
+    return sorted(map(str, chosen))
+
+
+def _is_no_artifact(path: Path) -> bool:
+    return path.name == PROBE or path.name.startswith(".")

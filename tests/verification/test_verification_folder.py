@@ -1,0 +1,75 @@
+"""A folder stands for the artifact of each device in it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sfsc_deploy.cli.app import app
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.verification.folder import spread
+
+
+def folder_of(root: Path, *names: str) -> Path:
+    root.mkdir()
+    for name in names:
+        (root / name).touch()
+    return root
+
+
+def found(folder: Path) -> list[str]:
+    return [Path(name).name for name in spread([str(folder)])]
+
+
+def test_artifacts_are_taken_in_order_and_what_belongs_to_them_is_not(tmp_path: Path) -> None:
+    dist = folder_of(
+        tmp_path / "dist", "b.onnx", "b.onnx.json", "a.engine", "probe.safetensors", "c.kit.zip", ".x.onnx"
+    )
+    (dist / "c.mlpackage").mkdir()
+    assert spread([str(dist)]) == tuple(str(dist / name) for name in ("a.engine", "b.onnx", "c.mlpackage"))
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        pytest.param([], "a.engine", id="the engine, though it is still to be built"),
+        pytest.param(["a.engine"], "a.engine", id="the engine"),
+        pytest.param(["a.plan"], "a.plan", id="the plan"),
+        pytest.param(["a.safetensors"], "a.safetensors", id="what was recorded from the engine elsewhere"),
+    ],
+)
+def test_the_source_of_an_engine_is_not_taken_beside_it(tmp_path: Path, beside: list[str], expected: str) -> None:
+    dist = folder_of(tmp_path / "dist", "a.onnx", "a.onnx.json", "a.engine.json", "a.build.json", *beside)
+    assert found(dist) == [expected]
+
+
+def test_an_engine_does_not_vanish_behind_what_was_recorded_of_another_build(tmp_path: Path) -> None:
+    dist = folder_of(tmp_path / "dist", "a.onnx", "a.build.json", "a.engine", "a.safetensors")
+    assert found(dist) == ["a.engine", "a.safetensors"]
+
+
+def test_everything_else_stays_as_it_is(tmp_path: Path) -> None:
+    run = folder_of(tmp_path / "run", "recipe.toml", "probe.safetensors", "supernet.safetensors")
+    names = (str(run), f"{run}@0.5", "a.onnx", "nowhere", str(folder_of(tmp_path / "a.mlpackage")))
+    assert spread(names) == names
+
+
+def test_a_folder_without_artifacts_is_refused(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "dist", "probe.safetensors", "notes.txt")
+    with pytest.raises(SfscError, match="nothing to verify") as refusal:
+        spread([str(folder)])
+    assert str(folder) in refusal.value.remedy
+
+
+def test_a_folder_is_verified_in_one_call(dist: Path) -> None:
+    result = CliRunner().invoke(app, ["verify-compat", str(dist), "--json", "-"])
+    assert result.exit_code == 3, result.output  # the engine is still to be built
+    for name in ("android.onnx", "jetson-orin.engine", "raspberry-pi.onnx", "server-cpu.onnx"):
+        assert f'"name": "{dist / name}"' in result.stdout
+    assert str(dist / "jetson-orin.onnx") not in result.stdout
+
+
+def test_a_folder_and_one_of_its_artifacts_are_refused(dist: Path) -> None:
+    result = CliRunner().invoke(app, ["verify-compat", str(dist), str(dist / "android.onnx")])
+    assert result.exit_code == 2
+    assert "are the same" in result.output
