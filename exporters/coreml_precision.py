@@ -98,10 +98,11 @@ class _Operands:
         return _name(output.type)
 
     def _stored_type(self, op: Any, argument: str) -> str:
-        """Programs before iOS 18 hold compressed numbers as an attribute, newer ones as a constant."""
+        """Programs before iOS 18 hold compressed numbers as an attribute, newer ones in place or as a constant."""
         if argument in op.attributes:
             return _name(op.attributes[argument].type)
-        return self._type(op.inputs[argument].arguments[0].name)
+        operand = op.inputs[argument].arguments[0]
+        return self._type(operand.name) if operand.name else _name(operand.value.type)
 
 
 def _name(value_type: Any) -> str:

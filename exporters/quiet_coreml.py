@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,12 @@ def quiet_conversion() -> Iterator[None]:
     with _no_remarks(), _no_progress_bars(), warnings.catch_warnings():
         for message, category in _WARNINGS:
             warnings.filterwarnings("ignore", message, category)
-        yield
+        try:
+            yield
+        except Exception as error:
+            # The temporary folder hangs on a frame of the failed conversion: let go of it while warnings are hidden.
+            traceback.clear_frames(error.__traceback__)
+            raise
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
     cost = count(folded, request.height, request.width)
     typed = in_precision(folded, _COMPUTED_IN[request.precision])
     deployable = PlanarDeployable(typed, request.mean, request.std)
-    path = target.with_name(f"{target.name}.mlpackage")
+    path = _free_place(target)
     spec = _convert(_trace(deployable.eval(), request), oldest, path, request)
     check_contract(spec, request)
     _write(path, spec, request)
@@ -56,6 +56,13 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
         multiply_adds=cost.multiply_adds,
         tools=_tools(),
     )
+
+
+def _free_place(target: Path) -> Path:
+    path = target.with_name(f"{target.name}.mlpackage")
+    if path.exists():
+        raise ExportError(f"{path} exists already.", "Choose another folder with --out.")
+    return path
 
 
 def _oldest_system(request: ExportRequest) -> Any:  # coremltools.target
