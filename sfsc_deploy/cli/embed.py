@@ -20,7 +20,7 @@ IMAGES, DEVICE, FILES = "Images", "Device", "Files"
 
 def embed(
     subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="An .onnx file, an .mlpackage, or a run folder: runs/a@0.5.")
+        str, typer.Argument(metavar="SUBJECT", help="An .onnx, .engine or .mlpackage, or a run folder: runs/a@0.5.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE.safetensors", help="Where the embeddings go.", rich_help_panel=FILES)
