@@ -52,17 +52,6 @@ class Evaluation:
     """Number of queries that count."""
     gallery: int
 
-    @property
-    def worst_shortfall(self) -> float:
-        """The smallest difference between a cell and the self-test of its weaker model; the criterion wants 0."""
-        size = range(len(self.names))
-        return min(self.map[q][g] - min(self.map[q][q], self.map[g][g]) for q in size for g in size)
-
-    @property
-    def mean_map(self) -> float:
-        """Mean of the whole matrix."""
-        return float(np.mean(self.map))
-
     def to_json(self) -> dict[str, Any]:
         """As plain types."""
         return {

@@ -41,14 +41,6 @@ def draw_training(file: Path, steps: Sequence[Mapping[str, Any]], evaluation: Ev
     _write(figure, file)
 
 
-def draw_matrix(file: Path, evaluation: Evaluation) -> None:
-    """Draws a cross-test matrix: queries down, gallery across, mAP and rank-1 in each cell."""
-    size = len(evaluation.names)
-    figure = _figure(2.6 + 1.1 * size, 1.8 + 0.9 * size)
-    _matrix(figure.subplots(), evaluation)
-    _write(figure, file)
-
-
 def draw_neighbours(file: Path, title: str, neighbours: Neighbours) -> None:
     """Draws a row for each query: the query, and what it found, framed green where right and red where wrong."""
     count, depth = neighbours.right.shape

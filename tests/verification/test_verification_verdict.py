@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sfsc_deploy.metrics import Interval
 from sfsc_deploy.verification import CHECKS, Artifact, Cell, Check, Status, Verdict
-from sfsc_deploy.verification.report import render
 from sfsc_deploy.verification.verdict import failed, measured, not_reached, passed, unverified, worst
 
 FOUND = {Status.PASS: passed("It holds."), Status.FAIL: failed("It doesn't."), Status.UNVERIFIED: unverified("No GPU.")}
@@ -86,26 +85,3 @@ def test_the_names_of_checks_are_stable() -> None:
 def test_numbers_of_numpy_are_judged_as_numbers() -> None:
     finding = measured(bool(np.float64(2) < 1), "Two.", float(np.float64(2)), 1)
     assert finding.status is Status.FAIL
-
-
-def test_the_text_tells_the_verdict_first_then_what_stands_against_it() -> None:
-    checks = (
-        Check.of("readable", "a", passed("Opened.")),
-        Check.of("norm", "a", unverified("No GPU.", "run it there")),
-        Check.of("finite", "a", unverified("No GPU.", "run it there")),
-        Check.of("criterion", "b", failed("Worse."), "a"),
-    )
-    cell = Cell("a", "a", 0.5, 0.75, Interval(0.25, 0.625), 8)
-    artifacts = fleet().artifacts
-    lines = render(Verdict(artifacts, checks, (cell,), "a probe")).splitlines()
-    assert lines[0] == "FAIL: 2 artifacts, 4 checks (1 PASS, 1 FAIL, 2 UNVERIFIED)"
-    assert lines.index("FAIL b -> a, criterion") < lines.index("UNVERIFIED a, norm, finite")
-    assert "  Next: run it there" in lines
-    assert "  PASS       readable: Opened." in lines
-    assert lines[-1] == "  a -> a: 50.0 [25.0, 62.5] / 75.0"
-
-
-def test_the_text_says_when_nothing_could_be_measured() -> None:
-    text = render(Verdict((), ()))
-    assert text.startswith("UNVERIFIED: 0 artifacts, 0 checks (nothing was checked)")
-    assert text.endswith("No cross-test could be measured.")
