@@ -24,7 +24,7 @@ def sub_models(subjects: Iterable[str]) -> Iterator[str]:
 
     for subject in subjects:
         folder, width = parse(subject)
-        if folder.is_dir() and width is None:
+        if _is_run(folder) and width is None:
             yield from (f"{subject}@{trained:g}" for trained in RunFolder.open(folder).widths)
         else:
             yield subject
@@ -35,7 +35,7 @@ def images_of(subjects: Iterable[str]) -> Path | None:
     from sfsc_deploy.run_folder import RunFolder, parse
 
     folders = (parse(subject)[0] for subject in subjects)
-    root = next((RunFolder.open(folder).facts.root for folder in folders if folder.is_dir()), None)
+    root = next((RunFolder.open(folder).facts.root for folder in folders if _is_run(folder)), None)
     return Path(root) if root else None
 
 
@@ -48,3 +48,10 @@ def preprocessing_of(model: "Embedder") -> "Preprocessing":
     if model.preprocessing is None:
         raise SfscError(f"{model.name} doesn't say how images are prepared for it.", "Put its sidecar beside it.")
     return model.preprocessing
+
+
+def _is_run(folder: Path) -> bool:
+    """A CoreML package is a folder as well."""
+    from sfsc_deploy.run_folder import RECIPE
+
+    return (folder / RECIPE).is_file()
