@@ -84,6 +84,16 @@ def test_what_cannot_be_run_here_is_told_once_with_its_command() -> None:
     assert text.splitlines()[-1] == "UNVERIFIED: nothing failed, but 3 of 4 checks were not possible."
 
 
+def test_no_failure_hides_behind_the_reason_of_another_check() -> None:
+    text = shown(
+        on(A, "intact", failed("a.onnx is missing.")),
+        on(B, "intact", failed("a.onnx is missing. b.onnx is missing.")),
+        on(B, "built", unverified("a.onnx is missing. Nothing tells.")),
+    )
+    assert f"✗ {B}: intact: a.onnx is missing. b.onnx is missing." in text
+    assert f"? {B}: built: a.onnx is missing. Nothing tells." in text
+
+
 def test_checks_with_one_reason_are_told_together_and_failures_first() -> None:
     text = shown(
         on(A, "top-k", unverified("Too few images.")),

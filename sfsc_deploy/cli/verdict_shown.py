@@ -104,10 +104,16 @@ def _objections(verdict: "Verdict") -> Iterator[str]:
 
 
 def _roots(verdict: "Verdict") -> "list[Check]":
-    """What stands against the fleet, without the mere consequences: those quote the reason of another check."""
+    """What stands against the fleet, without the mere consequences."""
     objections = [check for check in verdict.checks if check.status.value != "PASS"]
-    reasons = {check.why for check in objections if check.why}
-    return [check for check in objections if not any(why in check.why for why in reasons - {check.why})]
+    return [check for check in objections if not any(_follows(check, cause) for cause in objections)]
+
+
+def _follows(check: "Check", cause: "Check") -> bool:
+    """Whether a check was not possible because of another one on the same artifact, whose reason it quotes."""
+    shared = cause.concerns(check.subject) or (check.gallery is not None and cause.concerns(check.gallery))
+    quotes = bool(cause.why) and cause.why != check.why and cause.why in check.why
+    return check.status.value == "UNVERIFIED" and shared and quotes
 
 
 def _conclusion(verdict: "Verdict") -> str:

@@ -36,7 +36,7 @@ def judge_trials(trials: tuple[BatchTrial, ...], limits: Thresholds, command: st
     """Judge what other batches gave; `command` is what tries more, where these were too few."""
     refused = [trial for trial in trials if trial.max_difference is None]
     if refused:
-        return failed(f"It gave no finite numbers in {_listed(refused)}.")
+        return failed(f"It failed, or gave no finite numbers, in {_listed(refused)}.")
     sizes = {trial.size for trial in trials}
     if not sizes >= _NEEDED or not any(trial.reverse and trial.size >= MIN_BATCH for trial in trials):
         tried = _listed(list(trials)) if trials else "no other batch"
