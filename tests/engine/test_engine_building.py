@@ -10,7 +10,7 @@ from left_for_device import L4, ORIN, Left
 from typer.testing import CliRunner
 
 from sfsc_deploy import __version__
-from sfsc_deploy.artifact import EngineDevice, check_files, read_sidecar
+from sfsc_deploy.artifact import EngineDevice, Fidelity, check_files, read_sidecar
 from sfsc_deploy.building import BuildTask, build, built_sidecar, read_recipe, why_not_here
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
@@ -132,7 +132,8 @@ def test_a_recipe_is_read_as_it_was_written(left: Left) -> None:
 def test_the_sidecar_of_an_engine_inherits_no_verdict(left: Left) -> None:
     left.engine.write_bytes(b"what a builder gave")
     device = EngineDevice(name="a jetson", gpu="Orin", compute_capability="8.7", tensorrt="10.3.0", cuda="12.6")
-    source = read_sidecar(left.onnx)
+    of_the_model = Fidelity(min_cosine=0.9999, p1_cosine=0.9999, median_cosine=1, images=48)
+    source = read_sidecar(left.onnx).model_copy(update={"fidelity": of_the_model})
     sidecar = built_sidecar(source, left.engine, left.read().command, device)
     assert sidecar.files == {"jetson.engine": sha256(b"what a builder gave").hexdigest()}
     assert check_files(left.engine, sidecar) == []

@@ -4,6 +4,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from left_for_device import L4, ORIN
@@ -71,6 +72,16 @@ def test_a_tensorrt_that_cannot_be_imported_is_told(
     monkeypatch.setattr(library, "has_gpu", lambda: True)
     with pytest.raises(SfscError, match=r"can't be imported: libnvinfer\.so\.10"):
         load(engine)
+
+
+def test_a_tensorrt_that_finds_no_gpu_is_told() -> None:
+    """What the bindings raise then; a test in test_engine_names makes the real ones do so."""
+
+    def nothing(logger: object) -> NoReturn:
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    with pytest.raises(SfscError, match="finds no GPU that it can use"):
+        library.enter(nothing, None)
 
 
 def test_an_engine_of_another_version_is_refused_with_what_rebuilds_it(
