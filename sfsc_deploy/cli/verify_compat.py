@@ -12,7 +12,7 @@ from sfsc_deploy.cli.options import option
 if TYPE_CHECKING:
     from sfsc_deploy.verification import Verdict
 
-IMAGES, RUNNING = "Images", "Running"
+IMAGES, GATE, RUNNING = "Images", "Gate", "Running"
 
 
 def verify_compat(
@@ -32,6 +32,13 @@ def verify_compat(
         Path | None,
         option("FILE", "The probe to try the artifacts on.", default="the one beside them", panel=IMAGES),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        option("FILE.toml", "Thresholds by precision (docs/verification.md).", default="built in", panel=GATE),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave with 1 for UNVERIFIED, too.", rich_help_panel=GATE)
+    ] = False,
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Largest batch that is tried.", rich_help_panel=RUNNING)
     ] = 64,
@@ -40,22 +47,26 @@ def verify_compat(
     """Prove that artifacts are what was exported and embed into one space, or say what fails.
 
     Exit status: 0 PASS, 1 FAIL, 3 UNVERIFIED (something can't be run here: the command that completes it is told),
-    2 wrong use.
+    2 wrong use. With --strict UNVERIFIED is 1 as well.
     """
     from sfsc_deploy.cli.verdict_shown import show
 
-    verdict = _verify(subjects, data, probe, max_batch)
+    verdict = _verify(subjects, data, probe, max_batch, policy)
     show(verdict, results(json_file))
     write_json(verdict.to_json(), json_file)
-    raise typer.Exit(verdict.exit_status)
+    raise typer.Exit(1 if strict and verdict.exit_status else verdict.exit_status)
 
 
-def _verify(subjects: list[str], data: Path | None, probe: Path | None, max_batch: int) -> "Verdict":
+def _verify(
+    subjects: list[str], data: Path | None, probe: Path | None, max_batch: int, policy: Path | None
+) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
     from sfsc_deploy.verification.folder import spread
+    from sfsc_deploy.verification.policy import DEFAULT, read_policy
     from sfsc_deploy.verification.verify import verify
 
+    limits = read_policy(policy) if policy else DEFAULT
     fleet = spread(subjects)
     images = open_dataset(data, with_train=False) if data else None
     with progress("Verifying", notices()) as shown:
@@ -63,4 +74,4 @@ def _verify(subjects: list[str], data: Path | None, probe: Path | None, max_batc
         def on_progress(subject: str, check: str) -> None:
             shown(fleet.index(subject), len(fleet), f"{subject}: {check}")
 
-        return verify(fleet, data=images, probe=probe, max_batch=max_batch, on_progress=on_progress)
+        return verify(fleet, data=images, probe=probe, max_batch=max_batch, policy=limits, on_progress=on_progress)

@@ -8,6 +8,7 @@ from sfsc_deploy.verification.contract import input_contract, precision
 from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.integrity import built, intact
 from sfsc_deploy.verification.opening import Opened, opened
+from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.probes import ProbeAtHand, Probes
 from sfsc_deploy.verification.subject import Subject
 from sfsc_deploy.verification.trial import Trial
@@ -43,11 +44,13 @@ class Setting:
         probes: every probe at hand.
         images: what the user gave for cross-tests.
         max_batch: most images in one call of a backend.
+        policy: the thresholds.
     """
 
     probes: Probes
     images: Images
     max_batch: int
+    policy: Policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examinatio
     """Open `subject`, make its checks, and embed what cross-tests need."""
     with opened(subject, setting.max_batch) as attempt:
         at_hand = setting.probes.for_space(attempt.facts.space) if attempt.facts else None
-        trial = Trial(attempt, at_hand, setting.images)
+        trial = Trial(attempt, at_hand, setting.images, setting.policy)
         ledger = _Ledger(subject.name, on_check)
         _identify(ledger, attempt, setting.probes)
         _measure(ledger, trial)

@@ -1,7 +1,9 @@
 """Every threshold of verification, and why it is where it is."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ INT8 = Thresholds(
     top_k=0.8,
 )
 
-_BY_NAME = {"float32": FLOAT32, "float16": FLOAT16, "int8": INT8}
+DEFAULTS: Mapping[str, Thresholds] = MappingProxyType({"float32": FLOAT32, "float16": FLOAT16, "int8": INT8})
+"""Thresholds by precision, where no policy says otherwise."""
+
 _LOOSEST_FIRST = ("int8", "float16", "float32")
 
 MAX_MAP_LOSS = 0.01
@@ -96,10 +100,14 @@ TOP_K = 10
 """The images that a person looks at."""
 
 
-def thresholds_of(precision: str) -> Thresholds:
+def thresholds_of(precision: str, limits: Mapping[str, Thresholds] = DEFAULTS) -> Thresholds:
     """Thresholds for a precision as a sidecar tells it, e.g. "float16" or "mixed (float16: 20, float32: 1)".
 
     Where layers are mixed those of the coarsest hold; of a precision that isn't known, those of float32.
+
+    Args:
+        precision: of an artifact.
+        limits: thresholds by the name of a precision.
     """
     named = set(re.findall(r"\w+", precision))
-    return next((_BY_NAME[name] for name in _LOOSEST_FIRST if name in named), FLOAT32)
+    return limits[next((name for name in _LOOSEST_FIRST if name in named), "float32")]

@@ -10,9 +10,10 @@ from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification import batch_invariance, fidelity, numerics, preprocessing
 from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings, Images, Rows, embed_all
 from sfsc_deploy.verification.opening import Opened
+from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.probes import ProbeAtHand
 from sfsc_deploy.verification.subject import Facts
-from sfsc_deploy.verification.thresholds import Thresholds, thresholds_of
+from sfsc_deploy.verification.thresholds import Thresholds
 from sfsc_deploy.verification.verdict import Finding
 
 
@@ -23,12 +24,14 @@ class Trial:
         attempt: the subject; it must have been opened, and claim what it is, before a check is made.
         at_hand: the probe of its space, where there is one.
         images: what the user gave for cross-tests.
+        policy: the thresholds.
     """
 
-    def __init__(self, attempt: Opened, at_hand: ProbeAtHand | None, images: Images) -> None:
+    def __init__(self, attempt: Opened, at_hand: ProbeAtHand | None, images: Images, policy: Policy) -> None:
         self._attempt = attempt
         self._at_hand = at_hand
         self._images = images
+        self._policy = policy
 
     @cached_property
     def embeddings(self) -> Embeddings:
@@ -83,7 +86,7 @@ class Trial:
 
     @property
     def _limits(self) -> Thresholds:
-        return thresholds_of(self._facts.precision)
+        return self._policy.thresholds(self._facts.precision)
 
     @property
     def _held_out(self) -> HeldOut | None:

@@ -186,6 +186,14 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class PolicySource:
+    """Where thresholds came from that aren't the default ones: a file, and its hash in hex."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """All that was found about a fleet.
 
@@ -194,12 +202,14 @@ class Verdict:
         checks: everything that was checked, and everything that could not be, artifact by artifact.
         matrix: the cross-tests that could be measured.
         images: what the matrix was measured on, e.g. "probe dist/probe.safetensors"; None where it was not.
+        policy: the policy whose thresholds were kept; None: the default ones.
     """
 
     artifacts: tuple[Artifact, ...]
     checks: tuple[Check, ...]
     matrix: tuple[Cell, ...] = ()
     images: str | None = None
+    policy: PolicySource | None = None
 
     @property
     def status(self) -> Status:
@@ -225,6 +235,7 @@ class Verdict:
             "checks": [check.to_json() for check in self.checks],
             "matrix": [cell.to_json() for cell in self.matrix],
             "images": self.images,
+            "policy": None if self.policy is None else vars(self.policy),
         }
 
 

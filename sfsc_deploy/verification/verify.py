@@ -8,6 +8,7 @@ from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
+from sfsc_deploy.verification.policy import DEFAULT, Policy
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.space import judge_spaces
 from sfsc_deploy.verification.subject import find_subjects
@@ -20,6 +21,7 @@ def verify(
     data: DataSet | None = None,
     probe: Path | None = None,
     max_batch: int = MAX_BATCH,
+    policy: Policy = DEFAULT,
     on_progress: OnCheck | None = None,
 ) -> Verdict:
     """Check each subject, then whether they may be compared with each other, and how well that works.
@@ -31,6 +33,7 @@ def verify(
         data: images for the cross-tests; None: the photographs of the probe.
         probe: probe to try the subjects on; None: one that lies beside an artifact or in a run folder.
         max_batch: most images in one call of a backend.
+        policy: the thresholds.
         on_progress: hears of each check before it is made: subject, name of the check.
 
     Raises:
@@ -39,14 +42,14 @@ def verify(
     """
     on_check = on_progress or (lambda subject, check: None)
     found = find_subjects(subjects)
-    setting = Setting(Probes(found, probe), Images(data), max_batch)
+    setting = Setting(Probes(found, probe), Images(data), max_batch, policy)
     examinations = [examine(subject, setting, on_check) for subject in found]
     spaces = judge_spaces({each.artifact.name: each.artifact.space for each in examinations})
     contestants = [Contestant(each.artifact.name, each.artifact.space, each.rows) for each in examinations]
     matrix, criterion = cross_test(contestants, lambda name: on_check(name, "criterion"))
     checks = (check for each in examinations for check in _in_order(each, spaces, criterion))
     artifacts = tuple(each.artifact for each in examinations)
-    return Verdict(artifacts, tuple(checks), matrix, _images(examinations))
+    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source)
 
 
 def _in_order(examination: Examination, spaces: Mapping[str, Finding], criterion: Sequence[Check]) -> Iterator[Check]:
