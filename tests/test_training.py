@@ -138,10 +138,18 @@ def test_a_finished_run_has_all_that_the_folder_promises(finished: tuple[RunFold
     names = {path.name for path in run.path.iterdir()}
     assert names >= PROMISED
     assert not any(name.startswith(".") for name in names)
-    assert RunFolder.latest(run.path.parent).path == run.path.resolve()
     assert run.supernet().widths == (0.5, 1.0)
     assert Probe.load(run.probe_path).space == run.space
     assert run.facts.identities == IDENTITIES
+
+
+def test_a_finished_run_is_the_latest_wherever_it_lies(
+    request_for: Callable[..., TrainRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run = train(request_for(tmp_path / "elsewhere", epochs=1), Heard())
+    assert RunFolder.latest().path == run.path.resolve()
 
 
 def test_the_evaluation_has_a_cell_for_every_pair(finished: tuple[RunFolder, Heard]) -> None:
@@ -217,6 +225,28 @@ def test_an_error_of_the_listener_leaves_what_was_saved(
         train(request_for(tmp_path / "run"), Heard(fail))
     train(TrainRequest(resume=tmp_path / "run"), Heard())
     assert weights(tmp_path / "run") == weights(finished[0].path)
+
+
+def test_an_error_before_the_first_checkpoint_leaves_nothing_behind(
+    request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    def fail(progress: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(request_for(tmp_path / "run"), Heard(fail))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_queries_of_one_identity_are_refused_before_training(
+    request_for: Callable[..., TrainRequest], images: Path, tmp_path: Path
+) -> None:
+    few = shutil.copytree(images, tmp_path / "images")
+    for name in sorted(path.name for path in (few / "query").iterdir())[1:]:
+        shutil.rmtree(few / "query" / name)
+    with pytest.raises(SfscError, match="1 identities that a query can find"):
+        train(replace(request_for(tmp_path / "run"), data=few), Heard())
+    assert not (tmp_path / "run").exists()
 
 
 def bad(name: str, **changed: Any) -> Any:

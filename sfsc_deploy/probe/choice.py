@@ -78,12 +78,7 @@ def build(
     Raises:
         SfscError: fewer than two eligible identities, or an image that cannot be read.
     """
-    candidates = _candidates(query, gallery)
-    if len(candidates) < 2:
-        raise SfscError(
-            f"{origin} has {len(candidates)} identities that a query can find in the gallery; a probe needs 2.",
-            "Give more identities, each in query and gallery (by different cameras, where cameras are known).",
-        )
+    candidates = _candidates(query, gallery, origin)
     generator = np.random.default_rng(seed)
     chosen = sorted(generator.permutation(len(candidates))[: size.identities])
     choices = [
@@ -94,14 +89,27 @@ def build(
     return _assemble(choices, preprocessing, space, origin)
 
 
-def _candidates(query: Split, gallery: Split) -> list[_Candidate]:
+def refuse_too_few(query: Split, gallery: Split, *, origin: str) -> None:
+    """Make sure that a probe can be built, before hours are spent on what needs one.
+
+    Raises:
+        SfscError: fewer than two eligible identities.
+    """
+    _candidates(query, gallery, origin)
+
+
+def _candidates(query: Split, gallery: Split, origin: str) -> list[_Candidate]:
     query_rows, gallery_rows = _rows_by_identity(query), _rows_by_identity(gallery)
-    shared = sorted(query.identities & gallery.identities)
     candidates = []
-    for identity in shared:
+    for identity in sorted(query.identities & gallery.identities):
         matched = [row for row in query_rows[identity] if _has_match(row, query, gallery_rows[identity], gallery)]
         if matched:
             candidates.append(_Candidate(tuple(matched), tuple(gallery_rows[identity])))
+    if len(candidates) < 2:
+        raise SfscError(
+            f"{origin} has {len(candidates)} identities that a query can find in the gallery; a probe needs 2.",
+            "Give more identities, each in query and gallery (by different cameras, where cameras are known).",
+        )
     return candidates
 
 

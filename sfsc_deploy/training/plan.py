@@ -10,6 +10,7 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.probe import refuse_too_few
 from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
@@ -46,7 +47,7 @@ def _new(request: TrainRequest) -> Prepared:
     recipe = _recipe(request)
     if request.out:
         _refuse_occupied(request.out)
-    data = open_dataset(request.data, skip_unreadable=request.skip_unreadable)
+    data = _open(request.data, skip_unreadable=request.skip_unreadable)
     folder = request.out or _next_free(data.name)
     return Prepared(folder, recipe, data, _preprocessing(recipe), None)
 
@@ -65,8 +66,14 @@ def _resumed(request: TrainRequest, folder: Path) -> Prepared:
         )
     recipe = parse_recipe(run.recipe.model_dump() | _asked(request), "the command line")
     root = request.data or (Path(run.facts.root) if run.facts.root else None)
-    data = open_dataset(root, skip_unreadable=request.skip_unreadable)
+    data = _open(root, skip_unreadable=request.skip_unreadable)
     return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint)
+
+
+def _open(root: Path | None, *, skip_unreadable: bool) -> DataSet:
+    data = open_dataset(root, skip_unreadable=skip_unreadable)
+    refuse_too_few(data.query, data.gallery, origin=data.name)
+    return data
 
 
 def _recipe(request: TrainRequest) -> Recipe:

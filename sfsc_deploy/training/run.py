@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 
 from sfsc_deploy import __version__
@@ -18,6 +19,7 @@ from sfsc_deploy.run_folder import (
     NEIGHBOURS,
     PICTURE,
     PROBE,
+    RECIPE,
     WEIGHTS,
     RunFacts,
     RunFolder,
@@ -67,13 +69,29 @@ class _Run:
         self._pace = _Pace(self._training)
 
     def to_the_end(self) -> RunFolder:
+        try:
+            self._train()
+        except BaseException:
+            self._remove_unless_resumable()
+            raise
+        return self._finish()
+
+    def _train(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_recipe(self._folder, self._prepared.recipe, self._facts(space=None))
         self._listener.started(self._plan())
         with interruptible() as interruption, self._log.writing_after(self._training.steps_done) as log:
             self._pace.start()
             self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
-        return self._finish()
+
+    def _remove_unless_resumable(self) -> None:
+        """Nobody can go on without a checkpoint, and a folder that holds a run is refused to the next one."""
+        if (self._folder / CHECKPOINT).exists():
+            return
+        for name in (RECIPE, METRICS):
+            (self._folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # it doesn't exist, or holds files of others
+            self._folder.rmdir()
 
     def _stepped(self, report: StepReport, write: Callable[[StepReport], None], interruption: Interruption) -> None:
         write(report)
