@@ -11,6 +11,8 @@ from exporters.coreml_contract import INPUT, OUTPUT, check_contract
 from exporters.coreml_int8 import store_weights_as_int8
 from exporters.coreml_package import seal
 from exporters.coreml_precision import read_precision
+from exporters.coreml_request import COMPUTED_IN, check_request, free_place, oldest_system
+from exporters.coreml_types import may_be_float16
 from exporters.count import count
 from exporters.deployable import PlanarDeployable
 from exporters.errors import ExportError
@@ -19,33 +21,27 @@ from exporters.quiet_coreml import load_coremltools, quiet_conversion
 from exporters.request import ExportRequest, ExportResult
 from exporters.weights import in_precision
 
-_OLDEST = "iOS16"
-# In which the layers compute: int8 are weights only.
-_COMPUTED_IN = {"float32": "float32", "float16": "float16", "int8": "float16"}
-
 
 def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResult:
     """Write `<target>.mlpackage`: an ML program that takes one RGB image, batch norms folded, precision in the graph.
 
-    For float16 the model inside is float16 already when it is converted, while scaling and L2 normalisation are
-    float32. Left to coremltools, these became float16, too: the epsilon 6e-8, and a norm beyond 65504 infinite.
-
-    For int8 the weights of such a program are stored as int8, and the layers compute in float16.
+    For float16 scaling and L2 normalisation stay float32. For int8 the weights of such a program are stored as int8,
+    and the layers compute in float16.
 
     Raises:
         ExportError: a request that a CoreML package can't honour, weights that the precision can't hold, a model that
             can't be converted, a program that breaks the contract, a package that can't be written, or a precision
             read back that isn't the one asked for.
     """
-    oldest = _oldest_system(request)
-    _refuse_batches(request)
-    _refuse_precision(request)
+    check_request(request)
+    oldest, path = oldest_system(request), free_place(target)
     folded = fold_batch_norm(model)
     cost = count(folded, request.height, request.width)
-    typed = in_precision(folded, _COMPUTED_IN[request.precision])
-    deployable = PlanarDeployable(typed, request.mean, request.std)
-    path = _free_place(target)
-    spec = _convert(_trace(deployable.eval(), request), oldest, path, request)
+    # Rounded here, so that weights beyond float16 are refused. The program itself gets its types when it is converted:
+    # a float16 module coremltools would give constants of float32, and then find them at odds with their layer.
+    rounded = in_precision(folded, COMPUTED_IN[request.precision]).float()
+    program = _trace(PlanarDeployable(rounded, request.mean, request.std).eval(), request)
+    spec = _convert(program, oldest, path, request)
     check_contract(spec, request)
     _write(path, spec, request)
     return ExportResult(
@@ -54,50 +50,8 @@ def export(model: nn.Module, request: ExportRequest, target: Path) -> ExportResu
         precision=_checked_precision(path, request.precision),
         parameters=cost.parameters,
         multiply_adds=cost.multiply_adds,
-        tools=_tools(),
+        tools={"torch": torch.__version__, "coremltools": load_coremltools().__version__},
     )
-
-
-def _free_place(target: Path) -> Path:
-    path = target.with_name(f"{target.name}.mlpackage")
-    if path.exists():
-        raise ExportError(f"{path} exists already.", "Choose another folder with --out.")
-    return path
-
-
-def _oldest_system(request: ExportRequest) -> Any:  # coremltools.target
-    if request.coreml is None:
-        raise ExportError(
-            "A CoreML package is written for a system and newer ones, but the request doesn't tell which.",
-            "Give the profile a [coreml] table with minimum_deployment_target and compute_units.",
-        )
-    known = load_coremltools().target
-    name = request.coreml.minimum_deployment_target
-    if name not in known.__members__ or known[name] < known[_OLDEST]:
-        fitting = ", ".join(key for key, system in known.__members__.items() if system >= known[_OLDEST])
-        raise ExportError(
-            f"minimum_deployment_target {name!r} was asked for, CoreML packages are written from {_OLDEST} on.",
-            f"Set one of {fitting} in the profile's [coreml] table.",
-        )
-    return known[name]
-
-
-def _refuse_batches(request: ExportRequest) -> None:
-    if request.batch != (1, 1, 1):
-        smallest, common, largest = request.batch
-        raise ExportError(
-            f"A batch of min {smallest}, opt {common}, max {largest} was asked for, "
-            "but a CoreML package with an image for input takes one image at a time.",
-            "Set min, opt and max to 1 in the profile's [batch] table.",
-        )
-
-
-def _refuse_precision(request: ExportRequest) -> None:
-    if request.precision not in _COMPUTED_IN:
-        raise ExportError(
-            f"Precision {request.precision!r} was asked for, CoreML packages are written in {', '.join(_COMPUTED_IN)}.",
-            "Choose one of them with --precision.",
-        )
 
 
 def _trace(deployable: PlanarDeployable, request: ExportRequest) -> torch.export.ExportedProgram:
@@ -122,13 +76,20 @@ def _convert(program: torch.export.ExportedProgram, oldest: Any, path: Path, req
                 outputs=[tools.TensorType(OUTPUT, dtype=np.float32)],
                 convert_to="mlprogram",
                 minimum_deployment_target=oldest,
-                compute_precision=tools.precision.FLOAT32,  # keeps the types that the program has
+                compute_precision=_types(request),
                 package_dir=str(path),
                 skip_model_load=True,
             )
             return (store_weights_as_int8(path, model) if request.precision == "int8" else model).get_spec()
     except Exception as error:  # the errors of its passes have no base of their own
         raise ExportError(f"coremltools can't write the model to {path}: {_first_line(error)}") from error
+
+
+def _types(request: ExportRequest) -> Any:
+    tools = load_coremltools()
+    if COMPUTED_IN[request.precision] == "float32":
+        return tools.precision.FLOAT32
+    return tools.transform.FP16ComputePrecision(op_selector=may_be_float16)
 
 
 def _first_line(error: Exception) -> str:
@@ -149,7 +110,3 @@ def _checked_precision(path: Path, asked: str) -> str:
             f"{path} computes in {found}, {asked} was asked for.", "Don't deploy it: this is a fault of the exporter."
         )
     return found
-
-
-def _tools() -> dict[str, str]:
-    return {"torch": torch.__version__, "coremltools": load_coremltools().__version__}

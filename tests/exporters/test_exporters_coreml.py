@@ -218,7 +218,7 @@ def test_nothing_is_overwritten(net: nn.Module, phone: RequestFor, tmp_path: Pat
 def test_float32_in_place_of_float16_is_noticed(
     net: nn.Module, phone: RequestFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_coreml, "in_precision", lambda model, precision: model)
+    monkeypatch.setattr(to_coreml, "may_be_float16", lambda op: False)
     with pytest.raises(ExportError, match="computes in float32, float16 was asked for"):
         export("coreml", net, phone(precision="float16"), tmp_path / "net")
 

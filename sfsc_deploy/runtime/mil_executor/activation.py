@@ -20,6 +20,18 @@ def relu6(x: Tensor) -> Tensor:
     return torch.clamp(x, 0, 6)
 
 
+@operation("thresholded_relu")
+def thresholded_relu(x: Tensor, alpha: Tensor) -> Tensor:
+    """`x` where it is at least `alpha`, else 0."""
+    return torch.where(x >= alpha, x, 0)
+
+
+@operation("clamped_relu")
+def clamped_relu(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """As `leaky_relu`, but at most `beta`."""
+    return torch.minimum(leaky_relu(x, alpha), beta)
+
+
 @operation("leaky_relu")
 def leaky_relu(x: Tensor, alpha: Tensor) -> Tensor:
     """`x` where it is positive, else `alpha x`."""
@@ -36,6 +48,24 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 def elu(x: Tensor, alpha: Tensor) -> Tensor:
     """`x` where it is positive, else `alpha (exp(x) - 1)`."""
     return torch.where(x > 0, x, alpha * torch.expm1(x))
+
+
+@operation("linear_activation")
+def linear_activation(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """`alpha x + beta`."""
+    return alpha * x + beta
+
+
+@operation("scaled_tanh")
+def scaled_tanh(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """`alpha tanh(beta x)`."""
+    return alpha * torch.tanh(beta * x)
+
+
+@operation("softsign")
+def softsign(x: Tensor) -> Tensor:
+    """`x / (1 + |x|)`."""
+    return F.softsign(x)
 
 
 @operation("sigmoid")
