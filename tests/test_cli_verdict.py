@@ -5,7 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from sfsc_deploy.cli.verdict_shown import short_names, show
+from sfsc_deploy.cli.verdict_shown import show
+from sfsc_deploy.verification.summary import short_names
 from sfsc_deploy.verification.verdict import (
     Artifact,
     Cell,

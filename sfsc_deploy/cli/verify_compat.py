@@ -12,7 +12,7 @@ from sfsc_deploy.cli.options import option
 if TYPE_CHECKING:
     from sfsc_deploy.verification import Verdict
 
-IMAGES, GATE, RUNNING = "Images", "Gate", "Running"
+IMAGES, GATE, RUNNING, OUTPUT = "Images", "Gate", "Running", "Output"
 
 
 def verify_compat(
@@ -43,6 +43,16 @@ def verify_compat(
         int, typer.Option(metavar="N", min=1, help="Largest batch that is tried.", rich_help_panel=RUNNING)
     ] = 64,
     json_file: JsonFile = None,
+    report: Annotated[
+        Path | None,
+        option("FILE.html", "Write a page with everything that was found.", default="", panel=OUTPUT),
+    ] = None,
+    junit: Annotated[
+        Path | None, option("FILE.xml", "Write the checks as JUnit test cases.", default="", panel=OUTPUT)
+    ] = None,
+    markdown: Annotated[
+        Path | None, option("FILE.md", "Write what matters to a pull request.", default="", panel=OUTPUT)
+    ] = None,
 ) -> None:
     """Prove that artifacts are what was exported and embed into one space, or say what fails.
 
@@ -54,7 +64,20 @@ def verify_compat(
     verdict = _verify(subjects, data, probe, max_batch, policy)
     show(verdict, results(json_file))
     write_json(verdict.to_json(), json_file)
+    _write_reports(verdict, report, junit, markdown)
     raise typer.Exit(1 if strict and verdict.exit_status else verdict.exit_status)
+
+
+def _write_reports(verdict: "Verdict", page: Path | None, junit: Path | None, markdown: Path | None) -> None:
+    from sfsc_deploy.files import write_text
+    from sfsc_deploy.verification import report
+
+    if page:
+        write_text(page, report.page(verdict))
+    if junit:
+        write_text(junit, report.junit(verdict))
+    if markdown:
+        write_text(markdown, report.markdown(verdict))
 
 
 def _verify(

@@ -10,6 +10,9 @@ from sfsc_deploy.probe import Probe
 from sfsc_deploy.verification.thresholds import MIN_IMAGES, TOP_K, Thresholds
 from sfsc_deploy.verification.verdict import Finding, failed, measured, unverified
 
+COSINES = "cosines"
+"""Among the details of fidelity: the cosine of each row to its reference."""
+
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
@@ -71,7 +74,8 @@ def fidelity(embedding: NDArray[np.float32], probe: Probe, width: float, limits:
     if holds and (too_little := _too_little(probe)):
         return unverified(too_little, "sfsc-deploy export --probe DIR")
     why = _text(agreement, probe, limits) + ("" if holds else _suspicion(embedding, probe, width, limits))
-    return measured(holds, why, float(agreement.cosine.min()), limits.min_cosine, agreement.details())
+    details = agreement.details() | {COSINES: tuple(agreement.cosine.tolist())}
+    return measured(holds, why, float(agreement.cosine.min()), limits.min_cosine, details)
 
 
 def top_k(embedding: NDArray[np.float32], probe: Probe, width: float, limits: Thresholds) -> Finding:

@@ -27,7 +27,7 @@ CHECKS = (
 """The names of the checks in their order; stable, because reports and pipelines rely on them."""
 
 Number = float | int
-Details = Mapping[str, Number | str]
+Details = Mapping[str, Number | str | tuple[float, ...]]
 
 
 class Status(Enum):
@@ -246,4 +246,6 @@ def _plain(value: object) -> object:
         return None
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return value

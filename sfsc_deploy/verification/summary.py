@@ -1,0 +1,79 @@
+"""A verdict in few words: what stands against a fleet, each cause once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfsc_deploy.verification.verdict import Check, Status, Verdict
+
+
+@dataclass(frozen=True)
+class Objection:
+    """A cause, and the checks at one place that share it.
+
+    Attributes:
+        status: FAIL or UNVERIFIED.
+        place: the artifact, or "a to b" of a pair.
+        checks: names of the checks.
+        why: what was measured or seen, in sentences.
+        command: what mends it or tells more, where known.
+    """
+
+    status: Status
+    place: str
+    checks: tuple[str, ...]
+    why: str
+    command: str | None
+
+
+def conclusion(verdict: Verdict) -> str:
+    """The verdict and how it came about, in one sentence."""
+    counts = {status: sum(check.status is status for check in verdict.checks) for status in Status}
+    words = {
+        Status.PASS: f"{len(verdict.artifacts)} artifacts, one space, all {counts[Status.PASS]} checks passed.",
+        Status.FAIL: f"{counts[Status.FAIL]} of {len(verdict.checks)} checks failed.",
+        Status.UNVERIFIED: f"nothing failed, but {counts[Status.UNVERIFIED]} of {len(verdict.checks)} checks were not "
+        "possible.",
+    }
+    return f"{verdict.status.value}: {words[verdict.status]}"
+
+
+def objections(verdict: Verdict) -> tuple[Objection, ...]:
+    """What stands against the fleet, failures first; checks that share place and cause are told together."""
+    causes: dict[tuple[Status, str, str, str | None], list[str]] = {}
+    for check in sorted(_roots(verdict), key=lambda check: check.status is not Status.FAIL):
+        causes.setdefault((check.status, place(check), check.why, check.command), []).append(check.name)
+    return tuple(
+        Objection(status, where, tuple(checks), why, command)
+        for (status, where, why, command), checks in causes.items()
+    )
+
+
+def place(check: Check) -> str:
+    """What was checked: an artifact, or a pair."""
+    return f"{check.subject} to {check.gallery}" if check.gallery else check.subject
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """What each is called in a table: its file name, where that tells them apart."""
+    short = {path: Path(path).name for path in paths}
+    return short if len(set(short.values())) == len(short) else {path: path for path in paths}
+
+
+def missed(verdict: Verdict) -> set[tuple[str, str]]:
+    """Pairs of query and gallery that miss the criterion; its own verdict, with its interval, decides."""
+    failed = (check for check in verdict.checks if check.name == "criterion" and check.status is Status.FAIL)
+    return {(check.subject, check.gallery) for check in failed if check.gallery is not None}
+
+
+def _roots(verdict: Verdict) -> list[Check]:
+    """What stands against the fleet, without the mere consequences."""
+    found = [check for check in verdict.checks if check.status is not Status.PASS]
+    return [check for check in found if not any(_follows(check, cause) for cause in found)]
+
+
+def _follows(check: Check, cause: Check) -> bool:
+    """Whether a check was not possible because of another one on the same artifact, whose reason it quotes."""
+    shared = cause.concerns(check.subject) or (check.gallery is not None and cause.concerns(check.gallery))
+    quotes = bool(cause.why) and cause.why != check.why and cause.why in check.why
+    return check.status is Status.UNVERIFIED and shared and quotes
