@@ -226,3 +226,5 @@ def point_latest_at(folder: Path, root: Path = RUNS) -> None:
         root.mkdir(parents=True, exist_ok=True)
         beside.symlink_to(os.path.relpath(folder, root), target_is_directory=True)
         beside.replace(root / LATEST)
+    with suppress(OSError):
+        beside.unlink(missing_ok=True)

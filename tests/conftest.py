@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Resolved before the tests leave the checkout: it may be given relative to it.
+_GIVEN = os.environ.get("SFSC_DATA") and Path(os.environ["SFSC_DATA"]).resolve()
+
 REAL_SETS = ("grocery", "omniglot_small")
 
 
@@ -19,7 +22,7 @@ def real_data(request: pytest.FixtureRequest) -> Path:
     checkout, and aren't part of it: where they are absent the test is skipped.
     """
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("SFSC_DATA") or beside) / request.param
+    folder = Path(_GIVEN or beside) / request.param
     if not folder.is_dir():
         pytest.skip(f"no real images: {folder} doesn't exist; name the folder of {request.param} by SFSC_DATA")
     return folder

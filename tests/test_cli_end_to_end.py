@@ -64,8 +64,6 @@ def test_export_takes_the_latest_run_and_tells_what_it_cannot_write(
     status, document = sfsc_deploy("export", "--all", "--width", "0.25", "--out", tmp_path / "dist")
     assert status == 0, document
     outcomes = {artifact["profile"]: artifact for artifact in document["artifacts"]}
-    assert outcomes["iphone"]["file"] is None
-    assert "later version" in outcomes["iphone"]["why"]
     assert outcomes["server-gpu"]["sidecar"]["width"] == 0.25
 
 
@@ -215,10 +213,16 @@ def test_eval_measures_every_width_of_the_latest_run(home: Path, monkeypatch: py
 
 
 def test_eval_takes_artifacts(home: Path) -> None:
-    names = [str(home / "dist" / name) for name in ("server-cpu.onnx", "raspberry-pi.onnx")]
+    names = [str(home / "dist" / "server-cpu.onnx"), f"{home / 'runs' / 'trained'}@0.25"]
     status, evaluation = sfsc_deploy("eval", *names)
     assert status == 0, evaluation
     assert evaluation["names"] == names
+
+
+def test_eval_of_artifacts_alone_asks_for_images(home: Path) -> None:
+    status, told = sfsc_deploy("eval", str(home / "dist" / "server-cpu.onnx"))
+    assert status == 2
+    assert "--data DIR" in told
 
 
 def test_eval_without_a_run_says_how_to_train_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        option("DIR|FILE.csv", "Labelled images to search in.", default="those of the run", panel="Images"),
+        option("DIR|FILE.csv", "Labelled images to search in.", default="those of a run among them", panel="Images"),
     ] = None,
     json_file: JsonFile = None,
 ) -> None:

@@ -31,12 +31,18 @@ def sub_models(subjects: Iterable[str]) -> Iterator[str]:
 
 
 def images_of(subjects: Iterable[str]) -> Path | None:
-    """What the first run among the subjects was trained on; None: the drawn images, or no run at all."""
+    """What the first run among the subjects was trained on; None: the drawn images.
+
+    Raises:
+        SfscError: there is no run among them to tell.
+    """
     from sfsc_deploy.run_folder import RunFolder, parse
 
     folders = (parse(subject)[0] for subject in subjects)
-    root = next((RunFolder.open(folder).facts.root for folder in folders if _is_run(folder)), None)
-    return Path(root) if root else None
+    run = next((RunFolder.open(folder) for folder in folders if _is_run(folder)), None)
+    if run is None:
+        raise SfscError("Artifacts don't tell which images to search in.", "Name labelled images with --data DIR.")
+    return Path(run.facts.root) if run.facts.root else None
 
 
 def preprocessing_of(model: "Embedder") -> "Preprocessing":

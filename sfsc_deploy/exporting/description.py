@@ -10,7 +10,7 @@ from sfsc_deploy.artifact import Build, Description, Fidelity, ProbeFile, Rung, 
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of, size_of
 from sfsc_deploy.probe import Probe
-from sfsc_deploy.runtime import load
+from sfsc_deploy.runtime import BackendMissing, BackendUnavailable, load
 
 
 def describe(
@@ -47,15 +47,15 @@ def written_sidecars(stem: str, suffix: str, result: ExportResult) -> list[str]:
 
 
 def _fidelity(model: Path, probe: Probe, width: float) -> Fidelity | None:
-    """Row-wise cosine to the reference; None where the file can't be run here.
+    """Row-wise cosine to the reference; None where this machine lacks what runs the file.
 
     Raises:
-        SfscError: a row that has no direction to compare.
+        SfscError: a file that fails when it is run, or a row that has no direction to compare.
     """
     try:
         with load(model) as embedder:
             embedding = embedder.embed(probe.images).astype(np.float64)
-    except SfscError:
+    except (BackendUnavailable, BackendMissing):
         return None
     reference = probe.reference[width].astype(np.float64)
     norms = np.linalg.norm(embedding, axis=1) * np.linalg.norm(reference, axis=1)

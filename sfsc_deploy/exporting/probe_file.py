@@ -13,13 +13,23 @@ def probe_for(run: RunFolder, task: ExportTask) -> Probe:
     """The run's own probe, or one made of the user's images.
 
     Raises:
-        SfscError: images that make no probe.
+        SfscError: images that make no probe, or a probe in the run's folder that isn't the run's.
     """
     if task.probe is None:
-        return Probe.load(run.probe_path)
+        return _own(run)
     data = open_dataset(task.probe, with_train=False)
     chosen = build(data.query, data.gallery, run.preprocessing, space=run.space, origin=data.name)
     return chosen.with_references(run.widths, lambda width, images: reference(run, width).embed(images))
+
+
+def _own(run: RunFolder) -> Probe:
+    probe = Probe.load(run.probe_path)
+    if probe.space != run.space or set(probe.widths) != set(run.widths):
+        raise SfscError(
+            f"{run.probe_path} is not the probe of this run: it has other widths, or belongs to another space.",
+            "Restore it, or make another of your images with --probe DIR.",
+        )
+    return probe
 
 
 def write_probe(probe: Probe, task: ExportTask) -> None:

@@ -42,11 +42,12 @@ def export(
     if task.require_engine:
         require_engines(task.profiles)
     probe = probe_for(run, task)
+    wanted = [_wanted(profile, run, task) for profile in task.profiles]
     exporter = _Exporter(run, probe, task, gate)
     write_probe(probe, task)
     outcomes = []
-    for profile in task.profiles:
-        outcomes.append(exporter.attempt(profile))
+    for each in wanted:
+        outcomes.append(exporter.attempt(each))
         on_done(outcomes[-1])
     return outcomes
 
@@ -74,32 +75,23 @@ class _Exporter:
     """Exports one profile after the other from a loaded run."""
 
     def __init__(self, run: RunFolder, probe: Probe, task: ExportTask, gate: Gate | None) -> None:
-        self._run = run
         self._maker = Maker(run, run.supernet(), task.calibration)
         self._probe = probe
         self._task = task
         self._gate = gate
 
-    def attempt(self, profile: Profile) -> Exported | Unavailable:
+    def attempt(self, wanted: Wanted) -> Exported | Unavailable:
         try:
-            return self._export(profile)
+            return self._export(wanted)
         except FormatUnavailable as error:
             if self._task.skip_unavailable:
-                return Unavailable(profile, error.message)
+                return Unavailable(wanted.profile, error.message)
             raise
 
-    def _export(self, profile: Profile) -> Exported:
-        precision = self._task.precision
-        if precision and precision != AUTO:
-            profile = profile.with_precision(precision)
-        if self._task.width is None:
-            width = affordable_width(self._run.widths, profile.width)
-        else:
-            width = self._run.width(self._task.width)
+    def _export(self, wanted: Wanted) -> Exported:
         self._task.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=self._task.out) as beside:
-            wanted = Wanted(profile, width)
-            if precision == AUTO:
+            if self._task.precision == AUTO:
                 assert self._gate is not None
                 return self._settle(*descend(self._maker, wanted, self._probe, self._gate, Path(beside)))
             return self._settle(self._maker.make(wanted, Path(beside)), None)
@@ -116,6 +108,14 @@ class _Exporter:
         model = out / result.files[0].name
         built = sidecar.build.status == "built"
         return Exported(profile, model, sidecar) if built else finish(profile, model, sidecar, out / PROBE)
+
+
+def _wanted(profile: Profile, run: RunFolder, task: ExportTask) -> Wanted:
+    if task.precision and task.precision != AUTO:
+        profile = profile.with_precision(task.precision)
+    if task.width is None:
+        return Wanted(profile, affordable_width(run.widths, profile.width))
+    return Wanted(profile, run.width(task.width))
 
 
 def _refuse_existing(task: ExportTask) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
-from sfsc_deploy.runtime.unavailable import BackendUnavailable, unavailable_package
+from sfsc_deploy.runtime.unavailable import BackendMissing, BackendUnavailable, unavailable_package
 
-__all__ = ["MAX_BATCH", "BackendUnavailable", "Embedder", "load"]
+__all__ = ["MAX_BATCH", "BackendMissing", "BackendUnavailable", "Embedder", "load"]
 
 
 def load(
@@ -95,6 +95,6 @@ def _missing_extra_explained(subject: str | Path) -> Iterator[None]:
         extra = extra_of(error.name or "")
         if extra is None:
             raise
-        raise SfscError(
+        raise BackendMissing(
             f"{subject} needs {error.name}, which is not installed.", f"Install it: `{install_command(extra)}`."
         ) from error

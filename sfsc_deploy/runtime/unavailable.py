@@ -9,6 +9,10 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import install_command
 
 
+class BackendMissing(SfscError):  # noqa: N818 (a state of the machine, not a mistake)
+    """The Python package that runs an artifact is not installed."""
+
+
 class BackendUnavailable(SfscError):  # noqa: N818 (a state of the machine, not a mistake)
     """An artifact that may be right, but that this machine or version cannot run.
 

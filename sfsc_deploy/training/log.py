@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing
 from trainer.loop import StepReport
 
@@ -22,11 +23,21 @@ class StepLog:
         self.file = file
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole lines so far."""
+        """All whole lines so far.
+
+        Raises:
+            SfscError: the file is damaged.
+        """
         if not self.file.exists():
             return []
-        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        try:
+            lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
+            steps = [dict(json.loads(line)) for line in lines if line.endswith("\n")]
+            return sorted(steps, key=lambda step: int(step["step"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise SfscError(
+                f"{self.file} is damaged: {error}.", "Restore it, or train anew with another --out."
+            ) from None
 
     @contextmanager
     def writing_after(self, steps_done: int) -> Iterator["StepWriter"]:
