@@ -1,6 +1,8 @@
 """The reports: well-formed, complete, and safe whatever an artifact is called."""
 
 import math
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -85,6 +87,15 @@ def test_the_page_tells_the_verdict_first_and_every_check(status: Status) -> Non
     assert "ab" * 32 in words
 
 
+def test_the_page_tells_each_cause_before_the_tables_and_none_where_nothing_stands_against_it() -> None:
+    words = Document(page(fleet())).words
+    before = words[: words.index("Fleet")]
+    assert "To be built." in before
+    assert any(part.startswith("trtexec --onnx=") for part in before)
+    assert before.index("FAIL") < before.index("UNVERIFIED")
+    assert "What stands against it" not in Document(page(fleet(Status.PASS))).words
+
+
 @pytest.mark.parametrize("verdict", [*map(fleet, Status), nothing()])
 def test_the_page_needs_nothing_but_itself_and_runs_nothing(verdict: Verdict) -> None:
     source = page(verdict)
@@ -153,6 +164,20 @@ def test_junit_tells_reason_and_command_of_what_is_skipped() -> None:
     policy = root.find(".//property[@name='thresholds']")
     assert policy is not None
     assert "ab" * 32 in policy.attrib["value"]
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_page_and_complains_of_nothing(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    (tmp_path / "report.html").write_text(page(fleet()), encoding="utf-8")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={tmp_path}")
+    shown = tmp_path / "shown.png"
+    command = [browser, *options, f"--screenshot={shown}", (tmp_path / "report.html").as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "CONSOLE" not in result.stderr
+    assert shown.stat().st_size > 10_000  # an empty page has less
 
 
 def test_junit_of_nothing_is_well_formed() -> None:
