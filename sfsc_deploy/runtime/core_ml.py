@@ -37,7 +37,7 @@ class CoreMl:
     def predict(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed one image, uint8 [H, W, 3], to float32 [D]."""
         try:
-            given = self._model.predict({self._input: Image.fromarray(image, "RGB")})
+            given = self._model.predict({self._input: Image.fromarray(image)})
             return np.asarray(given[self._output], np.float32).reshape(-1)
         except Exception as error:  # coremltools hands on whatever Core ML says
             raise SfscError(f"{self._name} failed in Core ML: {reason(error)}", "Export it anew.") from error
