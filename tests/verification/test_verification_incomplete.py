@@ -298,6 +298,19 @@ def test_what_is_not_reached_names_the_first_cause(dist: Path, check_of: CheckOf
     assert all(str(artifact) in check.why for check in criterion)
 
 
+@pytest.mark.parametrize(
+    ("fault", "cause"), [(faults.embedding_halved, "norm"), (faults.constant_embedding, "collapse")]
+)
+def test_the_criterion_is_not_judged_on_embeddings_that_no_gallery_could_hold(
+    dist: Path, check_of: CheckOf, fault: faults.Fault, cause: str
+) -> None:
+    """A constant would meet it: where the weaker self-test is nothing, nothing is demanded."""
+    artifact = faults.operate(dist / "android.onnx", fault)
+    check = check_of(verify([str(artifact), str(dist / "server-cpu.onnx")]), artifact, "criterion")
+    assert check.status is Status.UNVERIFIED
+    assert f"Not reached, because {cause} failed: " in check.why
+
+
 def test_nothing_is_left_out_for_an_artifact_that_cannot_be_read(dist: Path) -> None:
     artifact = faults.truncate(dist / "android.onnx")
     verdict = verify([str(artifact), str(dist / "server-cpu.onnx")])

@@ -15,11 +15,13 @@ from sfsc_deploy.probe import Drift, Probe
 from sfsc_deploy.runtime.batch_trials import BatchTrial
 from sfsc_deploy.verification import Status, thresholds
 from sfsc_deploy.verification.batch_invariance import judge_trials
+from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings
 from sfsc_deploy.verification.fidelity import Agreement, fidelity, top_k
 from sfsc_deploy.verification.numerics import collapse, finite, norm
 from sfsc_deploy.verification.preprocessing import judge_drift
 from sfsc_deploy.verification.space import judge_spaces
 from sfsc_deploy.verification.thresholds import FLOAT16, FLOAT32, INT8, Thresholds, thresholds_of
+from sfsc_deploy.verification.verdict import failed, unverified
 
 ROWS, DIM = 40, 16
 EMBEDDING = unit_rows(ROWS, DIM)
@@ -204,6 +206,13 @@ def test_top_k_of_a_single_gallery_image_tells_nothing() -> None:
     assert top_k(EMBEDDING, probe, 0.5, FLOAT32).status is Status.UNVERIFIED
 
 
+def test_one_set_of_images_that_could_not_be_embedded_is_a_failure_whatever_the_other_gave() -> None:
+    broken = failed("It broke off.")
+    assert Embeddings(EMBEDDING, broken).obstacle is broken
+    assert Embeddings(NO_PROBE, broken).obstacle is broken
+    assert Embeddings(EMBEDDING, unverified("These were not recorded.")).obstacle is None
+
+
 def trials(*differences: float | None) -> tuple[BatchTrial, ...]:
     plans = [(1, False), (2, False), (7, False), (32, True)]
     return tuple(
@@ -227,6 +236,10 @@ def test_a_batch_that_could_not_be_run_fails(place: int) -> None:
     differences: list[float | None] = [0.0] * 4
     differences[place] = None
     assert judge_trials(trials(*differences), FLOAT16, "").status is Status.FAIL
+
+
+def test_a_batch_that_could_not_be_run_fails_however_few_were_tried() -> None:
+    assert judge_trials(trials(None, 0, 0, 0)[:1], FLOAT16, "more images").status is Status.FAIL
 
 
 @pytest.mark.parametrize("tried", [slice(0, 0), slice(1, 4), slice(0, 3)])
