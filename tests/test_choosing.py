@@ -17,6 +17,8 @@ from exporters.precision import precision_per_layer, read_precision
 from profiles import load
 from sfsc_deploy.artifact import Rung, Sidecar, read_embedded, write_sidecar
 from sfsc_deploy.choosing import export, judge
+from sfsc_deploy.cli.console import results
+from sfsc_deploy.cli.export_shown import show_ladder
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting import Exported, ExportTask
 from sfsc_deploy.exporting.calibration import calibration_set
@@ -139,6 +141,16 @@ def test_the_ladder_that_was_gone_down_is_kept(mixed: Exported) -> None:
     assert [rung.passed for rung in ladder] == [False] * (len(ladder) - 1) + [True]
     assert isinstance(ladder[-1], Rung)
     assert ladder[-1].precision == mixed.sidecar.precision
+
+
+def test_the_ladder_is_shown(mixed: Exported, capsys: pytest.CaptureFixture[str]) -> None:
+    show_ladder(mixed, results())
+    first, *rungs = capsys.readouterr().out.splitlines()
+    assert mixed.sidecar.ladder is not None
+    assert first == "server-cpu, quickest first:"
+    assert rungs[0].startswith("  int8 fails: ")
+    assert rungs[-1].startswith(f"  {mixed.sidecar.precision} passes: ")
+    assert len(rungs) == len(mixed.sidecar.ladder)
 
 
 def test_a_mix_is_verified_like_anything_else(mixed: Exported, hurt: Path) -> None:

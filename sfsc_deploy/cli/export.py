@@ -1,14 +1,12 @@
 """`sfsc-deploy export`."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sfsc_deploy.cli.console import notices, results
+from sfsc_deploy.cli.export_shown import facts, show_export
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 PROBE = "probe.safetensors"
 DEVICES, MODEL, FILES = "Devices", "Sub-model", "Files"
-WORDS, NUMBERS = ("profile", "file", "precision"), ("width", "size", "parameters", "multiply-adds", "min cosine")
 
 
 def export(
@@ -109,14 +106,8 @@ def export(
         require_engine=require_engine,
     )
     outcomes = _run(task)
-    console = results(json_file)
-    for outcome in outcomes:
-        _show_ladder(outcome, console)
-    console.print(_table(outcomes))
-    for line in _yet_to_be_built(outcomes):
-        console.print(line, soft_wrap=True)
-    console.print(_probe_text(out / PROBE), soft_wrap=True)
-    write_json({"artifacts": [_facts(outcome) for outcome in outcomes]}, json_file)
+    show_export(outcomes, out / PROBE, results(json_file))
+    write_json({"artifacts": [facts(outcome) for outcome in outcomes]}, json_file)
 
 
 def _run(task: "ExportTask") -> "list[Outcome]":
@@ -132,67 +123,3 @@ def _run(task: "ExportTask") -> "list[Outcome]":
             show(done, len(task.profiles), outcome.profile.name)
 
         return run_export(task, on_done)
-
-
-def _show_ladder(outcome: "Outcome", console: Console) -> None:
-    """The precisions that were tried, in their order."""
-    from sfsc_deploy.exporting import Unavailable
-
-    if isinstance(outcome, Unavailable) or outcome.sidecar.ladder is None:
-        return
-    console.print(f"{outcome.profile.name}, quickest first:")
-    for rung in outcome.sidecar.ladder:
-        console.print(f"  {rung.precision} {'passes' if rung.passed else 'fails'}: {rung.why}", soft_wrap=True)
-
-
-def _yet_to_be_built(outcomes: "Sequence[Outcome]") -> "Iterator[str]":
-    from sfsc_deploy.exporting import Exported
-
-    for outcome in outcomes:
-        if isinstance(outcome, Exported) and outcome.kit is not None:
-            yield f"{outcome.profile.name}: engine: {outcome.sidecar.build.status}"
-            yield f"{outcome.kit} holds all that it needs there; its README.txt tells how."
-
-
-def _probe_text(file: Path) -> str:
-    """Which images go out with the artifacts: they may be nobody's business."""
-    from sfsc_deploy.probe import Probe
-
-    probe = Probe.load(file)
-    return f"{file} travels with them and holds {len(probe)} images, taken from {probe.origin}: --probe chooses others."
-
-
-def _table(outcomes: "Sequence[Outcome]") -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in WORDS:
-        table.add_column(heading, overflow="fold")
-    for heading in NUMBERS:
-        table.add_column(heading, justify="right")
-    for outcome in outcomes:
-        table.add_row(outcome.profile.name, *_cells(outcome))
-    return table
-
-
-def _cells(outcome: "Outcome") -> tuple[str, ...]:
-    from sfsc_deploy.exporting import Unavailable
-
-    if isinstance(outcome, Unavailable):
-        return (f"not written: {outcome.why}",)
-    sidecar = outcome.sidecar
-    return (
-        str(outcome.file),
-        sidecar.precision,
-        f"{sidecar.width:g}",
-        f"{sidecar.size_bytes / 1e6:.2f} MB",
-        f"{sidecar.parameters / 1e6:.2f} M",
-        f"{sidecar.multiply_adds / 1e6:.1f} M",
-        f"{sidecar.fidelity.min_cosine:.6f}" if sidecar.fidelity else "",
-    )
-
-
-def _facts(outcome: "Outcome") -> dict[str, object]:
-    from sfsc_deploy.exporting import Unavailable
-
-    if isinstance(outcome, Unavailable):
-        return {"profile": outcome.profile.name, "file": None, "why": outcome.why}
-    return {"profile": outcome.profile.name, "file": outcome.file, "kit": outcome.kit, "sidecar": outcome.sidecar}
