@@ -61,7 +61,8 @@ def _precision_in_file(subject: Subject, claimed: str) -> Finding:
         return unverified(f"Reading it from the file needs {error.name}.", install_command(extra) if extra else None)
     except (ExportError, SfscError) as error:
         return failed(error.message)
-    return measured(found == claimed, f"The file computes in {found}, {claimed} is claimed.", found, claimed)
+    holds = "Its weights are" if subject.kind == "package" else "The file computes in"
+    return measured(found == claimed, f"{holds} {found}, {claimed} is claimed.", found, claimed)
 
 
 def _package_contract(opened: Opened, facts: Facts) -> Finding:
