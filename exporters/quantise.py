@@ -16,9 +16,9 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QDQQuantizer,
     QuantType,
-    TensorsData,
     create_calibrator,
 )
+from onnxruntime.quantization.calibrate import TensorsData
 
 from exporters.errors import ExportError
 from exporters.int8_scheme import Int8Scheme
