@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporters import ExportError
+from exporters import ExportError, FormatUnavailable
 from profiles import load
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.ladder import Judgement, descend, spared_numbers
@@ -85,6 +85,15 @@ def test_a_precision_that_cannot_hold_the_weights_is_a_rung_that_fails(tmp_path:
     assert asked == ["float32"]
     assert [rung.precision for rung in descent.rungs] == ["float16", "float32"]
     assert "Layer stem" in descent.rungs[0].why
+
+
+def test_a_format_that_cannot_be_written_here_is_no_rung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(*_: object) -> None:
+        raise FormatUnavailable("Exporting to coreml needs coremltools, not installed here.")
+
+    monkeypatch.setattr(PaperMaker, "make", make)
+    with pytest.raises(FormatUnavailable):
+        _descend(tmp_path, {"float16"}, "iphone")
 
 
 def test_where_nothing_passes_every_rung_is_told(tmp_path: Path) -> None:

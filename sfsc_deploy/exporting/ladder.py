@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from exporters.errors import ExportError
+from exporters.errors import ExportError, FormatUnavailable
 from exporters.formats import FORMATS
 from exporters.precision import summary
 from sfsc_deploy.artifact import Rung
@@ -55,6 +55,7 @@ def descend(maker: Maker, wanted: Wanted, probe: Probe, gate: Gate, folder: Path
 
     Raises:
         SfscError: no precision passes; says what came of each.
+        FormatUnavailable: the format can't be written here in any precision.
     """
     rungs: list[Rung] = []
     for number, step in enumerate(_steps(maker, wanted, folder)):
@@ -81,6 +82,8 @@ def spared_numbers(layers: int) -> Iterator[int]:
 def _try(maker: Maker, step: Wanted, probe: Probe, gate: Gate, place: Path) -> tuple[Made | None, Rung]:
     try:
         made = maker.make(step, place)
+    except FormatUnavailable:
+        raise
     except ExportError as error:
         return None, Rung(precision=step.precision or step.profile.precision, passed=False, why=error.message)
     result = made.result
