@@ -22,7 +22,7 @@ from exporters.deployable import Deployable
 from exporters.quiet_coreml import load_coremltools
 from sfsc_deploy.artifact import EMBEDDED_KEY, OutputContract, write_sidecar
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.runtime import load
+from sfsc_deploy.runtime import BackendUnavailable, load
 from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
 from sfsc_deploy.slicing import slice_submodel
 
@@ -193,7 +193,26 @@ def test_an_operation_that_is_not_known_is_named(package: Path) -> None:
         (block,) = function.block_specializations.values()
         next(op for op in block.operations if op.type == "relu").type = "sinh"
 
-    with pytest.raises(SfscError, match=r"iphone\.mlpackage has operations .*: sinh \(`relu"):
+    with pytest.raises(BackendUnavailable, match=r"iphone\.mlpackage has operations .*: sinh \(`relu") as told:
+        load(changed(package, turn))
+    assert "sfsc-deploy embed" in told.value.command
+
+
+def test_names_that_the_program_does_not_have_are_told(package: Path) -> None:
+    def turn(spec: Any) -> None:
+        spec.description.output[0].name = "features"
+
+    with pytest.raises(SfscError, match="`image` and `features`, which its program doesn't have"):
+        load(changed(package, turn))
+
+
+def test_a_program_without_a_main_function_is_told(package: Path) -> None:
+    def turn(spec: Any) -> None:
+        functions = spec.mlProgram.functions
+        functions["other"].CopyFrom(functions["main"])
+        del functions["main"]
+
+    with pytest.raises(SfscError, match="no function `main`"):
         load(changed(package, turn))
 
 

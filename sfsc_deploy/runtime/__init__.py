@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from exporters.formats import FORMATS
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
@@ -66,7 +67,8 @@ def load(
 
 def _load_package(path: Path, max_batch: int, compute_units: str | None) -> Embedder:
     if importlib.util.find_spec("coremltools") is None:
-        raise unavailable_package(path)
+        why = f"coremltools is not installed ({install_command('coreml')}; {FORMATS['coreml'].no_wheel})."
+        raise unavailable_package(path, why)
     from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
 
     return CoremlEmbedder(path, compute_units=compute_units, max_batch=max_batch)

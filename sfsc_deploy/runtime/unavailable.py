@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from exporters.build_recipe import RECIPE_SUFFIX
-from exporters.formats import FORMATS
 from sfsc_deploy.artifact import read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.extras import install_command
 
 
 class BackendMissing(SfscError):  # noqa: N818 (a state of the machine, not a mistake)
@@ -36,13 +34,12 @@ def unavailable_engine(path: Path, why: str) -> BackendUnavailable:
     return BackendUnavailable(path, _why_not_built(path) or why, _command(path))
 
 
-def unavailable_package(path: Path) -> BackendUnavailable:
-    """Why the CoreML package at `path` cannot be run here: coremltools is absent.
+def unavailable_package(path: Path, why: str) -> BackendUnavailable:
+    """That the CoreML package at `path` cannot be run here, and why.
 
     Raises:
         SfscError: there is neither a package nor a sidecar that says how to build one.
     """
-    why = f"coremltools is not installed ({install_command('coreml')}; {FORMATS['coreml'].no_wheel})."
     return BackendUnavailable(path, _why_not_built(path) or why, _command(path))
 
 

@@ -16,7 +16,11 @@ Argument: TypeAlias = Value | list[Value]
 
 _FLOATS = ("fp16", "fp32")
 _CONSTANT = "const"
-_REMEDY = "Run it on a Mac: `sfsc-deploy embed PACKAGE --out FILE.safetensors`, then verify the recorded embeddings."
+_MAIN = "main"
+
+
+class UnknownOperation(SfscError):  # noqa: N818 (a limit of the executor, not a mistake)
+    """A program that may be right has operations that the executor doesn't know."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,31 @@ class Executor:
         all_float32: leave out the rounding to float16.
 
     Raises:
-        SfscError: it has operations that aren't known, or constants that can't be calculated; they are named.
+        UnknownOperation: it has operations that aren't known; they are named.
+        SfscError: it has no such function, or constants that can't be calculated.
     """
 
     def __init__(self, program: Any, source: str, *, all_float32: bool = False) -> None:
         self._source = source
         self._all_float32 = all_float32
-        function = program.functions["main"]
+        if _MAIN not in program.functions:
+            raise SfscError(f"{source} has no function `{_MAIN}`.", "Export it anew.")
+        function = program.functions[_MAIN]
         self._inputs: dict[str, Any] = dict(function.inputs)
         self._outputs: list[Any] = list(function.outputs)
         self._constants: dict[Any, Value] = {}
         with torch.inference_mode():
             self._steps = self._prepare(list(function.operations))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of what the program takes."""
+        return tuple(self._inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the program gives."""
+        return tuple(var.name for var in self._outputs)
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Give the outputs by name, for inputs by name; floating numbers are float32, whatever the program's type.
@@ -85,8 +102,8 @@ class Executor:
         unknown = {op.op_type: op.name for op in ops if op.op_type not in functions}
         if unknown:
             named = ", ".join(f"{kind} (`{name}`)" for kind, name in sorted(unknown.items()))
-            raise SfscError(
-                f"{self._source} has operations that the reference executor doesn't know: {named}.", _REMEDY
+            raise UnknownOperation(
+                f"{self._source} has operations that the reference executor doesn't know: {named}.", "Run it on a Mac."
             )
         return [_Step(op, functions[op.op_type], tuple(map(_type_name, op.outputs))) for op in ops]
 

@@ -4,9 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.coreml_package import CoremlPackage
-from sfsc_deploy.runtime.mil_executor.executor import Executor
+from sfsc_deploy.runtime.mil_executor.executor import Executor, UnknownOperation
 from sfsc_deploy.runtime.mil_executor.loading import load_program
+from sfsc_deploy.runtime.unavailable import unavailable_package
 
 
 class ReferenceExecutor:
@@ -17,16 +19,25 @@ class ReferenceExecutor:
         all_float32: leave out the rounding to float16.
 
     Raises:
-        SfscError: the program can't be read, or has operations that aren't known.
+        BackendUnavailable: the program has operations that aren't known.
+        SfscError: the program can't be read, or isn't the one that the package declares.
     """
 
     backend = f"reference executor (checks the conversion, not Apple's kernels), torch {torch.__version__}"
 
     def __init__(self, package: CoremlPackage, *, all_float32: bool = False) -> None:
-        self._executor = Executor(load_program(package), str(package.path), all_float32=all_float32)
+        program = load_program(package)
+        try:
+            self._executor = Executor(program, package.path.name, all_float32=all_float32)
+        except UnknownOperation as error:
+            raise unavailable_package(package.path, error.message) from error
         image = package.spec.description.input[0]
-        self._input = image.name
-        self._output = package.spec.description.output[0].name
+        self._input, self._output = image.name, package.spec.description.output[0].name
+        if self._input not in self._executor.inputs or self._output not in self._executor.outputs:
+            raise SfscError(
+                f"{package.path} declares `{self._input}` and `{self._output}`, which its program doesn't have.",
+                "Export it anew.",
+            )
         kind = image.type.imageType
         self._reversed = kind.colorSpace == kind.ColorSpace.Value("BGR")
 
