@@ -8,7 +8,7 @@ precision, and what to know about it. The shipped ones lie in this folder; any o
 """
 
 from profiles.errors import ProfileError
-from profiles.load import load, names
+from profiles.load import load, names, source
 from profiles.schema import Batch, Budget, Coreml, Precision, Profile, Tensorrt
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "Tensorrt",
     "load",
     "names",
+    "source",
 ]

@@ -39,6 +39,16 @@ def load(name_or_path: str) -> Profile:
     raise _unknown(name_or_path)
 
 
+def source(name_or_path: str) -> str:
+    """The TOML of a profile, found as by `load`, which checks it.
+
+    Raises:
+        ProfileError: no such file.
+    """
+    own = name_or_path.endswith(_SUFFIX)
+    return _read(Path(name_or_path).expanduser() if own else _SHIPPED / f"{name_or_path}{_SUFFIX}")
+
+
 def _load(path: Path) -> Profile:
     try:
         profile = Profile.model_validate(_parse(path))

@@ -118,7 +118,10 @@ def _remove(path: Path) -> None:
 def _reason(error: Exception, path: Path) -> SfscError | None:
     """The error for the person at the keyboard, or None where the error isn't about writing `path`."""
     if _is_full(error, path.parent):
-        return SfscError(f"{path} couldn't be written: the disk is full.", "Free some space and run it again.")
+        return SfscError(
+            f"{path} couldn't be written: the disk is full.",
+            "Free some space first; a training run goes on with --resume.",
+        )
     if isinstance(error, OSError) and _concerns(error, path):
         return SfscError(f"{path} couldn't be written: {error.strerror}.", "Choose another place to write to.")
     return None

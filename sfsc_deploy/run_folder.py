@@ -91,7 +91,10 @@ class RunFolder:
         Raises:
             SfscError: there is none.
         """
-        if not (root / LATEST).is_dir():
+        link = root / LATEST
+        if link.is_symlink() and not link.exists():
+            raise SfscError(f"The newest run, {link.readlink()} seen from {root}, is gone.", "Name another run.")
+        if not link.is_dir():
             raise SfscError(f"There is no finished run in {root}.", "Train one first (sfsc-deploy train), or name one.")
         return cls.open((root / LATEST).resolve())
 

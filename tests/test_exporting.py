@@ -40,6 +40,13 @@ def test_another_probe_replaces_one_only_when_asked(tmp_path: Path, changed: dic
     assert (tmp_path / PROBE).read_bytes() != before
 
 
+def test_a_probe_that_other_artifacts_need_is_never_replaced(tmp_path: Path) -> None:
+    write_probe(sample_probe(), task(tmp_path))
+    (tmp_path / "iphone.mlpackage.json").touch()
+    with pytest.raises(SfscError, match=r"other artifacts \(iphone\)"):
+        write_probe(sample_probe(origin="other images"), task(tmp_path, overwrite=True))
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
 def test_an_artifact_without_usable_numbers_is_refused(tmp_path: Path, value: float) -> None:
     model = write_tiny_onnx(tmp_path / "tiny.onnx", np.full_like(tiny_weights(), value))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 import profiles
-from profiles import Profile, ProfileError
+from profiles import Profile, ProfileError, load, source
 from profiles.schema import Format
 
 GIVEN = {
@@ -284,3 +284,10 @@ def test_importing_profiles_imports_nothing_heavy_nor_any_other_package_of_ours(
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "profiles" in found.stdout.split()
     assert unwanted.isdisjoint(found.stdout.split())
+
+
+def test_the_source_of_a_profile_can_begin_one_of_your_own(tmp_path: Path) -> None:
+    mine = tmp_path / "my-device.toml"
+    mine.write_text(source("android").replace('name = "android"', 'name = "my-device"'), encoding="utf-8")
+    assert load(str(mine)).title == load("android").title
+    assert source(str(mine)) == mine.read_text(encoding="utf-8")

@@ -322,7 +322,7 @@ def test_a_folder_in_use_is_refused(
     (tmp_path / "full" / "notes.txt").touch()
     before = weights(finished[0].path)
     for out, told in (
-        (finished[0].path, "holds another run.*--resume"),
+        (finished[0].path, "holds another run.*remove the folder.$"),
         (tmp_path / "full", "is not empty"),
         (tmp_path / "full" / "notes.txt", "is a file"),
         (tmp_path / "latest", "newest finished run"),

@@ -117,7 +117,6 @@ def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
             f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
-        raise TrainerError(
-            f"The recipe from {source} is not valid: {wrong}.",
-            f"Known settings: {', '.join(Recipe.model_fields)}.",
-        ) from None
+        unknown = any(e["type"] == "extra_forbidden" for e in error.errors())
+        remedy = f"Known settings: {', '.join(Recipe.model_fields)}." if unknown else "Mend it and run again."
+        raise TrainerError(f"The recipe from {source} is not valid: {wrong}.", remedy) from None

@@ -3,9 +3,11 @@
 
 def main() -> None:
     """Run `sfsc-deploy` and leave with its exit status."""
-    from sfsc_deploy.cli.failures import crashed, told
-    from sfsc_deploy.cli.intruders import refuse_intruders
-
+    try:
+        from sfsc_deploy.cli.failures import crashed, told
+        from sfsc_deploy.cli.intruders import refuse_intruders
+    except KeyboardInterrupt:  # before there is anybody to tell it properly
+        raise SystemExit(130) from None
     try:
         with told():
             refuse_intruders()

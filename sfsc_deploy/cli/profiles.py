@@ -33,12 +33,18 @@ def list_profiles(json_file: JsonFile = None) -> None:
 @app.command("show")
 def show_profile(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="A shipped profile, or a file of your own.")],
+    toml: Annotated[
+        bool, typer.Option("--toml", help="As a file to begin one of your own with.", rich_help_panel="Output")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Show everything that a profile says about its device."""
-    from profiles import load
+    from profiles import load, source
 
     profile = load(name)
+    if toml:
+        results(json_file).print(source(name), end="", soft_wrap=True)
+        return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

@@ -37,15 +37,21 @@ def evaluation_table(names: Sequence[str], mean_ap: Matrix, rank1: Matrix, title
     return matrix_table(names, scores, title)
 
 
-def matrix_table(names: Sequence[str], scores: Mapping[tuple[str, str], Score], title: str) -> Table:
+def matrix_table(
+    names: Sequence[str],
+    scores: Mapping[tuple[str, str], Score],
+    title: str,
+    legend: str = "below the self-test of the weaker model",
+) -> Table:
     """A cross-test matrix in percent, "mAP / rank-1".
 
     Args:
         names: the models: a row for each as the one that embeds the queries, a column as the gallery's.
         scores: by query model and gallery model; what is missing could not be measured.
         title: what stands above.
+        legend: what the mark of a cell means.
     """
-    table = Table(title=title, title_justify="left", caption=_caption(scores), caption_justify="left")
+    table = Table(title=title, title_justify="left", caption=_caption(scores, legend), caption_justify="left")
     table.add_column("query \\ gallery", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
@@ -61,7 +67,7 @@ def _cell(score: Score | None) -> str:
     return f"{mark}{100 * score.map:.1f} / {100 * score.rank1:.1f}"
 
 
-def _caption(scores: Mapping[tuple[str, str], Score]) -> str:
+def _caption(scores: Mapping[tuple[str, str], Score], legend: str) -> str:
     marked = any(score.below for score in scores.values())
-    explained = f"; {BELOW} below the self-test of the weaker model" if marked else ""
+    explained = f"; {BELOW} {legend}" if marked else ""
     return f"mAP / rank-1 in percent{explained}"

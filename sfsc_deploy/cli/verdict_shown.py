@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfsc_deploy.cli.tables import Score, matrix_table
-from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, short_names
+from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names
 
 if TYPE_CHECKING:
     from sfsc_deploy.verification import Check, Status, Verdict
@@ -27,6 +27,8 @@ def show(verdict: "Verdict", console: Console) -> None:
         console.print(table, "")
     for objection in objections(verdict):
         console.print(_paragraph(objection), "", soft_wrap=True, sep="\n")
+    for remark in remarks(verdict):
+        console.print(remark, soft_wrap=True)
     console.print(conclusion(verdict), style=f"bold {COLOURS[verdict.status.value]}")
 
 
@@ -79,7 +81,8 @@ def _matrix(verdict: "Verdict", names: Mapping[str, str]) -> Table:
         (names[cell.query], names[cell.gallery]): Score(cell.map, cell.rank1, (cell.query, cell.gallery) in below)
         for cell in verdict.matrix
     }
-    return matrix_table(list(names.values()), scores, f"Cross-test on {verdict.images}")
+    legend = "below the self-test of the weaker model, by more than chance"
+    return matrix_table(list(names.values()), scores, f"Cross-test on {verdict.images}", legend)
 
 
 def _paragraph(objection: Objection) -> str:

@@ -74,7 +74,7 @@ def without_unreadable(data: DataSet, *, skip: bool) -> DataSet:
         named = some_of(f"{path}: {reason}" for path, reason in unreadable)
         raise SfscError(
             f"{len(unreadable)} of {len(files)} images in {data.root} can't be read:{named}",
-            "Repair or remove them, or leave them out with --skip-unreadable.",
+            "Repair or remove them; `train` can leave them out (--skip-unreadable).",
         )
     return _without(data, [path for path, _ in unreadable])
 

@@ -1,5 +1,7 @@
 """The probe that travels with the artifacts."""
 
+from pathlib import Path
+
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.request import ExportTask
@@ -36,13 +38,22 @@ def write_probe(probe: Probe, task: ExportTask) -> None:
     """Puts the probe beside the artifacts.
 
     Raises:
-        SfscError: another one is there already, which the artifacts beside it are verified with.
+        SfscError: another one is there already, which artifacts beside it are verified with.
     """
     place = task.out / PROBE
     with replacing(place) as beside:
         probe.save(beside)
-        if place.exists() and not task.overwrite and sha256_of(place) != sha256_of(beside):
-            raise SfscError(
-                f"{place} belongs to other artifacts: it holds other images, or those of another space.",
-                "Choose another folder with --out, or allow it to be replaced with --overwrite.",
-            )
+        if place.exists() and sha256_of(place) != sha256_of(beside):
+            _refuse_while_needed(place, task)
+
+
+def _refuse_while_needed(place: Path, task: ExportTask) -> None:
+    replaced = {profile.name for profile in task.profiles} if task.overwrite else set()
+    needing = sorted({file.name.partition(".")[0] for file in place.parent.glob("*.json")} - replaced)
+    names = f" ({', '.join(needing)})" if needing else ""
+    if needing or not task.overwrite:
+        raise SfscError(
+            f"{place} belongs to other artifacts{names}: it holds other images "
+            "than the one to be written, or those of another space.",
+            "Choose another folder with --out, or export all of them again with --overwrite.",
+        )

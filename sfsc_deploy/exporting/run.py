@@ -38,6 +38,7 @@ def export(
         FormatUnavailable: a profile's format can't be written, unless ``task.skip_unavailable``.
     """
     run = RunFolder.open(task.run) if task.run else RunFolder.latest()
+    _ = run.space  # before anything else is asked of a run that hasn't finished
     _refuse_existing(task)
     if task.require_engine:
         require_engines(task.profiles)

@@ -107,10 +107,9 @@ def _refuse_occupied(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if (folder / RECIPE).exists():
-        raise SfscError(
-            f"{folder} holds another run.",
-            f"Choose another --out, remove the folder, or go on with it: sfsc-deploy train --resume {folder}",
-        )
+        unfinished = RunFolder.open(folder).facts.space is None
+        go_on = f", or go on with it: sfsc-deploy train --resume {folder}" if unfinished else ""
+        raise SfscError(f"{folder} holds another run.", f"Choose another --out, or remove the folder{go_on}.")
     what = "not empty" if folder.is_dir() else "a file"
     raise SfscError(f"{folder} is {what}.", "Choose another --out.")
 

@@ -138,14 +138,14 @@ def _interval(result: Retrieval, cluster: NDArray[np.int64]) -> Interval | None:
 
 
 def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> float:
-    """What a loss must exceed to lie outside of the interval, or where no query changed, the rule of three.
+    """The loss whose whole interval would lie below 0, or where no query changed, the rule of three.
 
     That rule (Hanley and Lippman-Hand, JAMA 1983): of n identities none was lost, so with 95 % confidence at most 3 / n
     of all there are would be.
     """
     if interval.low == interval.high:
         return min(1.0, 3 / identities)
-    return max(interval.high - gain, gain - interval.low)
+    return interval.high - gain
 
 
 def _percent(share: float) -> str:

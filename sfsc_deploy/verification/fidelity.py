@@ -115,9 +115,10 @@ def _text(agreement: Agreement, probe: Probe, limits: Thresholds) -> str:
     row = int(figures["worst_row"])
     kind = "a pattern" if probe.is_pattern[row] else "a query" if probe.is_query[row] else "a gallery image"
     return (
-        f"Cosines to the reference: min {figures['min_cosine']:.9f} (row {row}, {kind}), 1st percentile "
-        f"{figures['p1_cosine']:.9f}, median {figures['median_cosine']:.9f}; largest difference of a component "
-        f"{figures['max_difference']:.2e} (at most {limits.max_difference:g})."
+        f"Cosines to the reference: min {figures['min_cosine']:.9f} (row {row}, {kind}; at least "
+        f"{limits.min_cosine:g}), 1st percentile {figures['p1_cosine']:.9f}, median {figures['median_cosine']:.9f} "
+        f"(at least {limits.median_cosine:g}); largest difference of a component {figures['max_difference']:.2e} "
+        f"(at most {limits.max_difference:g})."
     )
 
 

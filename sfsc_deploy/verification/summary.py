@@ -6,6 +6,9 @@ from pathlib import Path
 
 from sfsc_deploy.verification.verdict import Check, Status, Verdict
 
+STAND_IN = "reference executor"
+"""How a backend is called that checks a conversion in place of the software of the device."""
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -36,6 +39,17 @@ def conclusion(verdict: Verdict) -> str:
         "possible.",
     }
     return f"{verdict.status.value}: {words[verdict.status]}"
+
+
+def remarks(verdict: Verdict) -> tuple[str, ...]:
+    """What a reader should know even if all is well: the closest call, and what ran by proxy."""
+    judged = [check for check in verdict.checks if check.name == "criterion" and isinstance(check.value, float)]
+    closest = min(judged, key=lambda check: float(check.value or 0), default=None)
+    found = [f"Weakest pair, {place(closest)}: {closest.why}"] if closest else []
+    proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
+    if proxies:
+        found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
+    return tuple(found)
 
 
 def objections(verdict: Verdict) -> tuple[Objection, ...]:

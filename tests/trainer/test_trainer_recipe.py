@@ -46,7 +46,16 @@ INFINITE = float("inf")
 def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(TrainerError, match=rf"The recipe from my\.toml is not valid: {named}") as caught:
         parse_recipe(settings, "my.toml")
-    assert "learning_rate" in caught.value.remedy
+    assert caught.value.remedy
+
+
+def test_the_settings_are_listed_only_where_one_is_unknown() -> None:
+    with pytest.raises(TrainerError) as unknown:
+        parse_recipe({"learning_rte": 0.1}, "my.toml")
+    with pytest.raises(TrainerError) as wrong:
+        parse_recipe({"learning_rate": -1}, "my.toml")
+    assert "Known settings: arch" in unknown.value.remedy
+    assert "Known settings" not in wrong.value.remedy
 
 
 def test_all_wrong_settings_are_named_at_once() -> None:

@@ -9,7 +9,7 @@ from sfsc_deploy.verification.report.heat_map import heat_map
 from sfsc_deploy.verification.report.histogram import histogram
 from sfsc_deploy.verification.report.markup import Html, joined, tag
 from sfsc_deploy.verification.report.texts import figure, thresholds_told
-from sfsc_deploy.verification.summary import Objection, conclusion, objections, short_names
+from sfsc_deploy.verification.summary import Objection, conclusion, objections, remarks, short_names
 from sfsc_deploy.verification.verdict import Artifact, Check, Status, Verdict
 
 
@@ -41,7 +41,17 @@ def _head(verdict: Verdict) -> Html:
 
 
 def _headline(verdict: Verdict) -> Html:
-    return tag("header", tag("p", "sfsc-deploy verify-compat"), tag("h1", conclusion(verdict)), class_=_class(verdict))
+    return tag(
+        "header",
+        tag("p", "sfsc-deploy verify-compat"),
+        tag("h1", conclusion(verdict)),
+        *map(_remark, remarks(verdict)),
+        class_=_class(verdict),
+    )
+
+
+def _remark(words: str) -> Html:
+    return tag("p", words)
 
 
 def _class(found: Verdict | Check | Objection) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sfsc_deploy.verification.report.texts import figure, legible, percent, thresholds_told
-from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, short_names
+from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names
 from sfsc_deploy.verification.verdict import Check, Status, Verdict
 
 _MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNVERIFIED: "❔"}
@@ -15,6 +15,7 @@ def markdown(verdict: Verdict) -> str:
     names = short_names([artifact.name for artifact in verdict.artifacts])
     blocks = (
         f"## {_MARKS[verdict.status]} {text(conclusion(verdict))}",
+        *map(text, remarks(verdict)),
         *map(_objection, objections(verdict)),
         _fleet(verdict, names),
         *_matrix(verdict, names),
