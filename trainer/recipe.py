@@ -53,7 +53,7 @@ class Recipe(_Section):
     embedding_dim: Annotated[int, Field(ge=2)] = 128
     image_size: tuple[Side, Side] = (48, 48)
     """Height and width in pixels."""
-    epochs: Positive = 24
+    epochs: Positive = 32
     batch_size: Positive = 64
     images_per_identity: Annotated[int, Field(ge=2)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 0.1

@@ -39,7 +39,7 @@ def train(
     widths: Annotated[
         str | None, option("W,W,...", "Width of each sub-model, and 1.", default="0.25,0.5,0.75,1", panel=RECIPE)
     ] = None,
-    epochs: Annotated[int | None, option("N", "Passes over the images.", default="24", panel=RECIPE)] = None,
+    epochs: Annotated[int | None, option("N", "Passes over the images.", default="32", panel=RECIPE)] = None,
     batch_size: Annotated[int | None, option("N", "Images in a step.", default="64", panel=RECIPE)] = None,
     image_size: Annotated[
         str | None, option("N|HxW", "Pixels of the input, as 64 or 128x64.", default="48", panel=RECIPE)
