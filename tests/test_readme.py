@@ -24,6 +24,8 @@ QUICK = {"train": ["--epochs", "1", "--image-size", "16", "--batch-size", "8"]}
 """Added to a command, so that a test of it takes seconds."""
 STAND_FOR = {"a": "server-cpu", "b": "jetson-orin"}
 """The artifacts that the README calls a and b."""
+BESIDES = {"sfsc-deploy export --profile jetson-orin": " --profile server-cpu"}
+"""What has to be there as well for what follows."""
 STATUS = {
     # What needs a device that isn't here is told as such, and a run that has finished can't be resumed.
     "sfsc-deploy verify-compat a.onnx b.engine": 3,
@@ -67,12 +69,8 @@ def typed(line: str) -> tuple[int, str]:
 def test_every_command_of_the_readme_can_be_typed(desk: Path) -> None:
     lines = commands("sfsc-deploy")
     assert len(lines) >= 10
-    typed("sfsc-deploy train --out runs/first")
-    typed("sfsc-deploy export --profile server-cpu --out dist")
     for line in lines:
-        if line == "sfsc-deploy export --profile server-cpu --profile raspberry-pi":
-            line += " --overwrite"
-        status, told = typed(line)
+        status, told = typed(line + BESIDES.get(line, ""))
         allowed = {0, 1, 3} if "verify-compat" in line else {0}
         assert status in ({STATUS[line]} if line in STATUS else allowed), f"{line}\n{told}"
 
