@@ -46,6 +46,7 @@ FORMATS: Mapping[str, Format] = {
         no_wheel="coremltools has no wheel for Linux on aarch64 nor for Python 3.14",
     ),
     "onnx": Format("exporters.to_onnx", needs=_ONNX, int8=CPU),
+    "ort": Format("exporters.to_ort", needs=_ONNX),
     "tensorrt": Format("exporters.to_tensorrt", needs=_ONNX, int8=TENSORRT),
 }
 

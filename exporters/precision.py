@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from exporters.errors import ExportError
 
 _PASS_THROUGH = ("Transpose", "Reshape", "Identity")
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul")
+"""Those of ONNX, and what ONNX Runtime makes of them and of the activation that follows."""
 _QUANTISED = "_quantized"  # what ONNX Runtime appends to the name of weights
 
 

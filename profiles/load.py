@@ -1,6 +1,7 @@
 """Finding a profile by its name or file, and reading it."""
 
 import sys
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from profiles.errors import ProfileError
 from profiles.problems import explain
-from profiles.schema import Profile
+from profiles.schema import Profile, validation_context
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,17 +26,21 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _SHIPPED.glob(f"*{_SUFFIX}")))
 
 
-def load(name_or_path: str) -> Profile:
+def load(name_or_path: str, *, formats: Collection[str] | None = None) -> Profile:
     """Read a shipped profile by its name, or any other by a path that ends in `.toml`.
+
+    Args:
+        name_or_path: of the profile.
+        formats: that can be written; None: any name is taken.
 
     Raises:
         ProfileError: no such profile, or a file that isn't a valid one; names the file, the key and what was
             expected there.
     """
     if name_or_path.endswith(_SUFFIX):
-        return _load(Path(name_or_path).expanduser())
+        return _load(Path(name_or_path).expanduser(), formats)
     if name_or_path in names():
-        return _load(_SHIPPED / f"{name_or_path}{_SUFFIX}")
+        return _load(_SHIPPED / f"{name_or_path}{_SUFFIX}", formats)
     raise _unknown(name_or_path)
 
 
@@ -49,9 +54,9 @@ def source(name_or_path: str) -> str:
     return _read(Path(name_or_path).expanduser() if own else _SHIPPED / f"{name_or_path}{_SUFFIX}")
 
 
-def _load(path: Path) -> Profile:
+def _load(path: Path, formats: Collection[str] | None) -> Profile:
     try:
-        profile = Profile.model_validate(_parse(path))
+        profile = Profile.model_validate(_parse(path), context=validation_context(formats))
     except ValidationError as error:
         raise explain(error, str(path)) from error
     if profile.name != path.stem:

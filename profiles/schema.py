@@ -1,18 +1,20 @@
 """What a profile says about a device, and which of it goes together."""
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from profiles.errors import ProfileError
 
-Format = Literal["onnx", "tensorrt", "coreml"]
 Precision = Literal["float32", "float16", "int8"]
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_FORMATS = "formats"
 
 _BOUND = r"(==|>=|<=|<|>)?\d+(\.\d+)*"
 
@@ -70,13 +72,18 @@ class Coreml(Table):
     compute_units: Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
 
 
+def validation_context(formats: Collection[str] | None) -> dict[str, object]:
+    """What `Profile.model_validate` is to know of the world: the formats that can be written, None for any."""
+    return {_FORMATS: formats}
+
+
 class Profile(Table):
     """One device.
 
     Attributes:
         name: what `--profile` is given and artifacts are named after; the name of the TOML file.
         title: the device in words.
-        format: of the artifact.
+        format: of the artifact; which ones there are, `validation_context` is told.
         runtime: what runs the artifact on the device.
         width: width multiplier of the sub-model, above 0 and at most 1.
         precision: the one that is exported unless asked otherwise.
@@ -90,7 +97,7 @@ class Profile(Table):
 
     name: str
     title: Text
-    format: Format
+    format: Text
     runtime: Text
     width: Annotated[float, Field(gt=0, le=1)]
     precision: Precision
@@ -114,6 +121,15 @@ class Profile(Table):
             f"Profile {self.name} can't be exported in precision {precision!r}.",
             f"It allows {', '.join(self.precisions)}.",
         )
+
+    @field_validator("format")
+    @classmethod
+    def _be_known(cls, name: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get(_FORMATS)
+        if known is not None and name not in known:
+            *others, last = map(repr, known)
+            raise ValueError(f"should be {', '.join(others)} or {last}")
+        return name
 
     @field_validator("name")
     @classmethod

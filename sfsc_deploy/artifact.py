@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from exporters.formats import FORMATS
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of, write_text
+from sfsc_deploy.formats import ARTIFACT_FORMATS
 from sfsc_deploy.parsing import parse_json
 
 EMBEDDED_KEY = "sfsc.sidecar"
 """Entry of the ONNX and CoreML metadata that holds the `Description` as JSON."""
 
-Format = Literal["onnx", "tensorrt", "coreml"]
 BuildStatus = Literal["built", "to be built on the device"]
 
 
@@ -28,6 +29,13 @@ def _plain_name(name: str) -> str:
     return name
 
 
+def _known_format(name: str) -> str:
+    if name not in ARTIFACT_FORMATS:
+        raise ValueError(f"{name!r} is none of {', '.join(ARTIFACT_FORMATS)}")
+    return name
+
+
+Format = Annotated[str, AfterValidator(_known_format)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -176,8 +184,8 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _int8_was_calibrated(self) -> "Description":
-        # CoreML only stores weights in int8.
-        if "int8" in self.precision and self.format != "coreml" and self.calibration is None:
+        needs_ranges = FORMATS[self.format].int8 is not None
+        if "int8" in self.precision and needs_ranges and self.calibration is None:
             raise ValueError("what computes in int8 needs its `calibration`")
         return self
 

@@ -10,6 +10,7 @@ from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
 from sfsc_deploy.cli.subjects import preprocessing_of
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.formats import known_suffixes
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime import Embedder
@@ -20,7 +21,7 @@ IMAGES, DEVICE, FILES = "Images", "Device", "Files"
 
 def embed(
     subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="An .onnx, .engine or .mlpackage, or a run folder: runs/a@0.5.")
+        str, typer.Argument(metavar="SUBJECT", help=f"{known_suffixes()}, or a run folder: runs/a@0.5.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE.safetensors", help="Where the embeddings go.", rich_help_panel=FILES)

@@ -24,7 +24,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="SUBJECT",
-            help="Run folders (all widths, or one: runs/a@0.5), .onnx files, recorded embeddings. "
+            help="Run folders (all widths, or one: runs/a@0.5), artifacts, recorded embeddings. "
             "[dim]\\[default: the latest run][/dim]",
             show_default=False,
         ),

@@ -90,12 +90,13 @@ def export(
     """Export sub-models of a run: for each device an artifact, its sidecar, and the probe for all of them."""
     from profiles import load, names
     from sfsc_deploy.exporting import ExportTask
+    from sfsc_deploy.formats import ARTIFACT_FORMATS
 
     if bool(profile) == every:
         raise typer.BadParameter("give one or more profiles, or --all", param_hint="--profile")
     task = ExportTask(
         run=run,
-        profiles=tuple(load(name) for name in (names() if every else profile or ())),
+        profiles=tuple(load(name, formats=ARTIFACT_FORMATS) for name in (names() if every else profile or ())),
         out=out,
         width=width,
         precision=precision,

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from sfsc_deploy.cli.console import results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
+from sfsc_deploy.formats import ARTIFACT_FORMATS
 
 if TYPE_CHECKING:
     from profiles import Profile
@@ -41,7 +42,7 @@ def show_profile(
     """Show everything that a profile says about its device."""
     from profiles import load, source
 
-    profile = load(name)
+    profile = load(name, formats=ARTIFACT_FORMATS)
     if toml:
         results(json_file).print(source(name), end="", soft_wrap=True)
         return

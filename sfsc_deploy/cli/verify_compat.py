@@ -8,6 +8,7 @@ import typer
 from sfsc_deploy.cli.console import notices, results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
+from sfsc_deploy.formats import known_suffixes
 
 if TYPE_CHECKING:
     from sfsc_deploy.verification import Verdict
@@ -20,7 +21,7 @@ def verify_compat(
         list[str],
         typer.Argument(
             metavar="SUBJECT",
-            help="Two or more of: .onnx, .engine, .plan, .mlpackage, a run folder (runs/a, runs/a@0.5), "
+            help=f"Two or more of: {known_suffixes()}, a run folder (runs/a, runs/a@0.5), "
             "recorded embeddings (.safetensors); or a folder, for all artifacts in it.",
         ),
     ],

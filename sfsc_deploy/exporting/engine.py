@@ -10,6 +10,7 @@ from sfsc_deploy.building import BuildTask, build, why_not_here
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.kit import engine_readme, write_kit
 from sfsc_deploy.exporting.request import Exported
+from sfsc_deploy.formats import written_suffix
 
 
 def require_engines(profiles: Sequence[Profile]) -> None:
@@ -39,7 +40,7 @@ def finish(profile: Profile, model: Path, sidecar: Sidecar, probe: Path) -> Expo
     Raises:
         SfscError: this machine fits, but TensorRT failed.
     """
-    recipe, engine = (model.with_name(profile.name + suffix) for suffix in (RECIPE_SUFFIX, ".engine"))
+    recipe, engine = (model.with_name(profile.name + suffix) for suffix in (RECIPE_SUFFIX, written_suffix("tensorrt")))
     if _why_not_here(profile) is None:
         built = build(BuildTask(recipe, overwrite=True))
         return Exported(profile, built.engine, built.sidecar)

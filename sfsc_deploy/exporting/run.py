@@ -15,10 +15,9 @@ from sfsc_deploy.exporting.making import Made, Maker, Wanted
 from sfsc_deploy.exporting.probe_file import probe_for, write_probe
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
 from sfsc_deploy.files import move_onto, sha256_of
+from sfsc_deploy.formats import ARTIFACT_FORMATS, written_suffix
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import PROBE, RunFolder
-
-SUFFIXES = {"onnx": ".onnx", "tensorrt": ".engine", "coreml": ".mlpackage"}
 
 
 def export(
@@ -37,6 +36,7 @@ def export(
         ExportError: a model or a precision that can't be exported.
         FormatUnavailable: a profile's format can't be written, unless ``task.skip_unavailable``.
     """
+    _refuse_unknown(task)
     run = RunFolder.open(task.run) if task.run else RunFolder.latest()
     _ = run.space  # before anything else is asked of a run that hasn't finished
     _refuse_existing(task)
@@ -104,7 +104,7 @@ class _Exporter:
         sidecar = describe(made.description, result, ladder, probe, self._probe)
         for file in result.files:
             move_onto(file, out / file.name)
-        for name in written_sidecars(profile.name, SUFFIXES[profile.format], result):
+        for name in written_sidecars(profile.name, written_suffix(profile.format), result):
             write_sidecar(out / name, sidecar)
         model = out / result.files[0].name
         built = sidecar.build.status == "built"
@@ -119,11 +119,21 @@ def _wanted(profile: Profile, run: RunFolder, task: ExportTask) -> Wanted:
     return Wanted(profile, run.width(task.width))
 
 
+def _refuse_unknown(task: ExportTask) -> None:
+    for profile in task.profiles:
+        if profile.format not in ARTIFACT_FORMATS:
+            raise SfscError(
+                f"Profile {profile.name} asks for format {profile.format!r}, which is unknown.",
+                f"Known formats: {', '.join(ARTIFACT_FORMATS)}.",
+            )
+
+
 def _refuse_existing(task: ExportTask) -> None:
     names = {profile.name for profile in task.profiles}
     if len(names) < len(task.profiles):
         raise SfscError("A profile was given twice.", "Name each profile once.")
-    wanted = [task.out / f"{profile.name}{suffix}" for profile in task.profiles for suffix in SUFFIXES.values()]
+    suffixes = [written_suffix(name) for name in ARTIFACT_FORMATS]
+    wanted = [task.out / f"{profile.name}{suffix}" for profile in task.profiles for suffix in suffixes]
     existing = [str(path) for path in wanted if path.exists()]
     if existing and not task.overwrite:
         raise SfscError(

@@ -3,16 +3,18 @@
 A backend is imported only when a subject needs it.
 """
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from exporters.formats import FORMATS
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
+from sfsc_deploy.formats import format_of, known_suffixes
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
-from sfsc_deploy.runtime.unavailable import BackendMissing, BackendUnavailable, unavailable_package
+from sfsc_deploy.runtime.settings import Settings
+from sfsc_deploy.runtime.unavailable import BackendMissing, BackendUnavailable
 
 __all__ = ["MAX_BATCH", "BackendMissing", "BackendUnavailable", "Embedder", "load"]
 
@@ -29,11 +31,11 @@ def load(
     """Make a subject ready to embed, whatever its format.
 
     Args:
-        subject: an ONNX file, a TensorRT engine on its device, a CoreML package, a run folder ("runs/a" for its widest
-            sub-model, "runs/a@0.5" for another), or recorded embeddings (`.safetensors`).
+        subject: an artifact in any format of `sfsc_deploy.formats`, a run folder ("runs/a" for its widest sub-model,
+            "runs/a@0.5" for another), or recorded embeddings (`.safetensors`).
         max_batch: most images in one call of the backend.
         device: torch device, for run folders.
-        providers: execution providers of ONNX Runtime, for ONNX files; None: the CPU.
+        providers: execution providers of ONNX Runtime, where that runs it; None: the CPU.
         threads: threads inside an operator of ONNX Runtime; None: as many as there are cores.
         compute_units: of a Mac, for CoreML packages, as "CPU_AND_NE"; None: those of the package's profile.
 
@@ -45,33 +47,16 @@ def load(
         SfscError: absent, unreadable or of an unknown kind, or the extra that runs it is not installed.
     """
     path = Path(subject)
+    known = format_of(path.suffix)
     with _missing_extra_explained(subject):
-        match path.suffix:
-            case ".onnx":
-                from sfsc_deploy.runtime.onnx_backend import CPU, OnnxEmbedder
+        if known is not None:
+            settings = Settings(max_batch, providers, threads, compute_units)
+            return cast("Embedder", import_module(known.runtime).open_artifact(path, settings))
+        if path.suffix == ".safetensors":
+            from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
-                return OnnxEmbedder(path, providers=providers or (CPU,), threads=threads, max_batch=max_batch)
-            case ".safetensors":
-                from sfsc_deploy.runtime.recorded import RecordedEmbedder
-
-                return RecordedEmbedder(path)
-            case ".engine" | ".plan":
-                from sfsc_deploy.runtime.engine.opening import open_engine
-
-                return open_engine(path, max_batch)
-            case ".mlpackage":
-                return _load_package(path, max_batch, compute_units)
-            case _:
-                return _load_run(str(subject), device, max_batch)
-
-
-def _load_package(path: Path, max_batch: int, compute_units: str | None) -> Embedder:
-    if importlib.util.find_spec("coremltools") is None:
-        why = f"coremltools is not installed ({install_command('coreml')}; {FORMATS['coreml'].no_wheel})."
-        raise unavailable_package(path, why)
-    from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
-
-    return CoremlEmbedder(path, compute_units=compute_units, max_batch=max_batch)
+            return RecordedEmbedder(path)
+        return _load_run(str(subject), device, max_batch)
 
 
 def _load_run(subject: str, device: str, max_batch: int) -> Embedder:
@@ -81,8 +66,8 @@ def _load_run(subject: str, device: str, max_batch: int) -> Embedder:
     if not folder.is_dir():
         raise SfscError(
             f"{subject} is no subject that can be loaded.",
-            "Give an .onnx, .engine, .plan or .mlpackage file, a run folder (runs/NAME or runs/NAME@WIDTH), or "
-            "recorded embeddings (.safetensors).",
+            f"Give an {known_suffixes()} file, a run folder (runs/NAME or runs/NAME@WIDTH), or recorded embeddings "
+            "(.safetensors).",
         )
     from sfsc_deploy.runtime.torch_backend import reference
 

@@ -1,4 +1,4 @@
-"""ONNX files in ONNX Runtime; neither torch nor onnx is imported here."""
+"""Whatever ONNX Runtime reads, ONNX files above all; neither torch nor onnx is imported here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sfsc_deploy.artifact import Description, read_embedded, read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
+from sfsc_deploy.runtime.settings import Settings
 
 CPU = "CPUExecutionProvider"
 _FATAL = 4
@@ -109,6 +110,13 @@ class OnnxEmbedder(Embedder):
         self._session = None
 
 
+def open_artifact(path: Path, settings: Settings) -> OnnxEmbedder:
+    """Open what ONNX Runtime reads; raises what `OnnxEmbedder` does."""
+    return OnnxEmbedder(
+        path, providers=settings.providers or (CPU,), threads=settings.threads, max_batch=settings.max_batch
+    )
+
+
 def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> Any:
     offered = onnxruntime.get_available_providers()
     absent = [provider for provider in providers if provider not in offered]
@@ -121,7 +129,9 @@ def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> 
     try:
         return onnxruntime.InferenceSession(path, _options(threads), providers=list(providers))
     except Exception as error:  # the types of ONNX Runtime have no base of their own
-        raise SfscError(f"{path} cannot be read as ONNX: {_reason(error)}", "Copy or export it anew.") from error
+        raise SfscError(
+            f"{path} cannot be read as {path.suffix[1:].upper()}: {_reason(error)}", "Copy or export it anew."
+        ) from error
 
 
 def _options(threads: int | None) -> Any:

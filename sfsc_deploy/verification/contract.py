@@ -1,13 +1,15 @@
 """Does the artifact take and give what it must, in the precision that it claims?"""
 
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporters.errors import ExportError
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.verification.opening import Opened
-from sfsc_deploy.verification.subject import Facts, Subject
+from sfsc_deploy.verification.subject import Facts
 from sfsc_deploy.verification.verdict import Finding, failed, measured, passed, unverified
 
 if TYPE_CHECKING:
@@ -22,12 +24,13 @@ def input_contract(opened: Opened) -> Finding:
 
     A CoreML package takes one RGB image of H x W instead.
     """
-    facts = opened.facts
-    if opened.subject.kind == "onnx":
+    facts, known = opened.facts, opened.subject.format
+    contract = known.contract if known else None
+    if contract == "tensors":
         return _onnx_contract(opened, facts)
     if facts is None:
         return unverified(_NO_FACTS)
-    if opened.subject.kind == "package":
+    if contract == "picture":
         return _package_contract(opened, facts)
     assert opened.embedder is not None
     expected, found = (facts.dim, _size(facts)), (opened.embedder.dim, opened.embedder.size)
@@ -38,30 +41,26 @@ def input_contract(opened: Opened) -> Finding:
 
 def precision(opened: Opened) -> Finding:
     """Does it compute in the precision that it claims? Of what can't be looked into, it must be known to be intact."""
-    facts, kind = opened.facts, opened.subject.kind
+    facts, known = opened.facts, opened.subject.format
     if facts is None:
         return unverified(_NO_FACTS)
-    if kind == "run":
+    if opened.subject.kind == "run":
         return measured(True, "The reference computes in float32, without TF32.", "float32", "float32")
-    if kind in ("onnx", "package"):
-        return _precision_in_file(opened.subject, facts.precision)
+    if known is not None and known.precision is not None:
+        holds = "Its weights are" if known.stores_only else "The file computes in"
+        return _precision_in_file(known.precision, opened.subject.path, facts.precision, holds)
     why = "It is what was exported or built, and its precision was read from the file then."
     return measured(True, why, facts.precision, facts.precision)
 
 
-def _precision_in_file(subject: Subject, claimed: str) -> Finding:
-    if subject.kind == "package":
-        from exporters.coreml_precision import read_precision
-    else:
-        from exporters.precision import read_precision
+def _precision_in_file(reader: str, path: Path, claimed: str, holds: str) -> Finding:
     try:
-        found = read_precision(subject.path)
+        found: str = import_module(reader).read_precision(path)
     except ModuleNotFoundError as error:
         extra = extra_of(error.name or "")
         return unverified(f"Reading it from the file needs {error.name}.", install_command(extra) if extra else None)
     except (ExportError, SfscError) as error:
         return failed(error.message)
-    holds = "Its weights are" if subject.kind == "package" else "The file computes in"
     return measured(found == claimed, f"{holds} {found}, {claimed} is claimed.", found, claimed)
 
 

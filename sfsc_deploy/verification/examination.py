@@ -105,7 +105,8 @@ def _identify(ledger: _Ledger, attempt: Opened, probes: Probes) -> None:
     ledger.enter("built", lambda: built(attempt))
     ledger.enter("input-contract", lambda: input_contract(attempt))
     # Of what can't be looked into, its hash has to say what it is.
-    also = () if attempt.subject.kind in ("onnx", "package", "run") else ("intact",)
+    known = attempt.subject.format
+    also = () if attempt.subject.kind == "run" or (known and known.precision) else ("intact",)
     ledger.enter("precision", lambda: precision(attempt), also)
 
 

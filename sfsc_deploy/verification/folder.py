@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.formats import written_suffix
 from sfsc_deploy.run_folder import PROBE, RECIPE, parse
 from sfsc_deploy.verification.subject import KINDS, RECIPE_SUFFIX
 
@@ -30,7 +31,7 @@ def _artifacts(folder: Path) -> list[str]:
     sources = {recipe.name.removesuffix(RECIPE_SUFFIX) for recipe in folder.glob(f"*{RECIPE_SUFFIX}")}
     chosen = [path for path in present if path.suffix != ".onnx" or path.stem not in sources]
     at_hand = {path.stem for path in chosen if KINDS[path.suffix] in ("engine", "recorded")}
-    chosen += [folder / f"{name}.engine" for name in sources - at_hand]
+    chosen += [folder / (name + written_suffix("tensorrt")) for name in sources - at_hand]
     if not chosen:
         raise SfscError(
             f"{folder} holds nothing to verify: neither artifacts nor a run.",

@@ -68,7 +68,7 @@ def _description_problems(opened: Opened) -> Iterator[str]:
     source = subject.kind == "onnx" and sidecar.build.status != "built"
     if sidecar.format != FORMAT_OF[subject.kind] and not source:
         yield f"Its sidecar is that of an artifact in format {sidecar.format}."
-    if subject.kind in ("onnx", "package") and opened.embedder is not None:
+    if subject.format and subject.format.precision and opened.embedder is not None:
         yield from _embedded_problems(sidecar.description(), opened.embedded)
 
 

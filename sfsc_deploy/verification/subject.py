@@ -1,30 +1,27 @@
 """What the user gave to be verified, and what can be told of it without running it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sfsc_deploy.artifact import Description, Sidecar, read_sidecar, sidecar_path
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.formats import ARTIFACT_FORMATS, ArtifactFormat, known_suffixes
 from sfsc_deploy.run_folder import RunFolder, parse
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
-Kind = Literal["onnx", "engine", "package", "run", "recorded"]
-KINDS: dict[str, Kind] = {
-    ".onnx": "onnx",
-    ".engine": "engine",
-    ".plan": "engine",
-    ".mlpackage": "package",
+KINDS: Mapping[str, str] = {
+    **{suffix: known.kind for known in ARTIFACT_FORMATS.values() for suffix in known.suffixes},
     ".safetensors": "recorded",
 }
-"""What a path with a suffix is; a run folder has none of these."""
+"""What a path with a suffix is; a run folder, of kind "run", has none of these."""
 RECIPE_SUFFIX = ".build.json"
 """Of the recipe that lies beside an ONNX file from which an engine is to be built."""
-FORMAT_OF: dict[Kind, str] = {"onnx": "onnx", "engine": "tensorrt", "package": "coreml"}
+FORMAT_OF: Mapping[str, str] = {known.kind: name for name, known in ARTIFACT_FORMATS.items()}
 """The format that the sidecar of an artifact of each kind tells."""
 
 
@@ -64,10 +61,15 @@ class Subject:
 
     name: str
     path: Path
-    kind: Kind
+    kind: str
     sidecar: Sidecar | None = None
     sidecar_problem: str | None = None
     facts: Facts | None = None
+
+    @property
+    def format(self) -> ArtifactFormat | None:
+        """What is known of artifacts like it; None of run folders and recorded embeddings, which are none."""
+        return ARTIFACT_FORMATS.get(FORMAT_OF.get(self.kind, ""))
 
     @property
     def is_built(self) -> bool:
@@ -111,7 +113,8 @@ def _find(name: str) -> Subject:
         return _find_run(name)
     if kind == "recorded":
         return _find_recorded(name, path)
-    if not path.exists() and (kind == "onnx" or not _can_be_built(path)):
+    may_be_absent = ARTIFACT_FORMATS[FORMAT_OF[kind]].left_to_device and _can_be_built(path)
+    if not path.exists() and not may_be_absent:
         raise SfscError(f"{name} does not exist.", "Check the path, or export it: sfsc-deploy export --profile ...")
     return _find_artifact(name, path, kind)
 
@@ -122,7 +125,7 @@ def _can_be_built(path: Path) -> bool:
     )
 
 
-def _find_artifact(name: str, path: Path, kind: Kind) -> Subject:
+def _find_artifact(name: str, path: Path, kind: str) -> Subject:
     if not sidecar_path(path).exists():
         return Subject(name, path, kind)
     try:
@@ -137,8 +140,8 @@ def _find_run(name: str) -> Subject:
     if not folder.is_dir():
         raise SfscError(
             f"{name} is neither an artifact nor a run folder.",
-            "Give .onnx, .engine, .plan or .mlpackage files, run folders (runs/NAME or runs/NAME@WIDTH), or recorded "
-            "embeddings (.safetensors).",
+            f"Give {known_suffixes()} files, run folders (runs/NAME or runs/NAME@WIDTH), or recorded embeddings "
+            "(.safetensors).",
         )
     run = RunFolder.open(folder)
     return Subject(name, folder, "run", facts=Facts.of_run(run, run.width(asked)))

@@ -37,7 +37,7 @@ def test_reading_a_precision_needs_no_torch() -> None:
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(request_for: RequestFor, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"'tflite' is unknown\. Known formats: coreml, onnx, tensorrt"):
+    with pytest.raises(ExportError, match=r"'tflite' is unknown\. Known formats: coreml, onnx, ort, tensorrt"):
         export("tflite", nn.Identity(), request_for(), tmp_path / "net")
 
 

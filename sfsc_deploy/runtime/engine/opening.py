@@ -9,7 +9,13 @@ from sfsc_deploy.runtime.engine.cuda import gpu
 from sfsc_deploy.runtime.engine.fitness import Host, why_not_here
 from sfsc_deploy.runtime.engine.library import obstacle, tensorrt
 from sfsc_deploy.runtime.engine.plan import plan_version
+from sfsc_deploy.runtime.settings import Settings
 from sfsc_deploy.runtime.unavailable import BackendUnavailable, unavailable_engine
+
+
+def open_artifact(path: Path, settings: Settings) -> Embedder:
+    """As `open_engine`."""
+    return open_engine(path, settings.max_batch)
 
 
 def open_engine(path: Path, max_batch: int) -> Embedder:
