@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import PREPROCESSING, sample_sidecar
 
+from samples import PREPROCESSING, sample_sidecar
 from sfsc_deploy.artifact import (
     EMBEDDED_KEY,
     Build,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fleet import PREPROCESSING, portraits
 
+from fleet import PREPROCESSING, portraits
 from sfsc_deploy.data.drawn.robots import drawn_set
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError

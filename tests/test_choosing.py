@@ -10,10 +10,9 @@ pytest.importorskip("torch", reason="artifacts are exported from a supernet")
 pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript")
 pytest.importorskip("onnxruntime", reason="quantises, and runs what was exported")
 
+from exporters.precision import precision_per_layer, read_precision
 from fleet import PREPROCESSING, make_run, portraits
 from outlier import with_outlier
-
-from exporters.precision import precision_per_layer, read_precision
 from profiles import load
 from sfsc_deploy.artifact import Rung, Sidecar, read_embedded, write_sidecar
 from sfsc_deploy.choosing import export, judge

@@ -13,7 +13,6 @@ pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript
 pytest.importorskip("onnxruntime", reason="runs what was exported")
 
 from fleet import WIDTHS, make_run, portraits
-
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.run_folder import point_latest_at
 from sfsc_deploy.runtime.recorded import RecordedEmbedder

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from image_trees import MARKET_TREE, SPLIT_TREE, truncate, write_image, write_manifest, write_tree
 
+from image_trees import MARKET_TREE, SPLIT_TREE, truncate, write_image, write_manifest, write_tree
 from sfsc_deploy.data.layouts import expected_layouts, open_dataset
 from sfsc_deploy.errors import SfscError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_trees import write_image
 
+from image_trees import write_image
 from sfsc_deploy.data.dataset import JUNK_IDENTITY, DataSet, Split
 from sfsc_deploy.data.images import Preprocessing, read_image
 from sfsc_deploy.metrics import JUNK

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_trees import truncate, write_image
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
+from image_trees import truncate, write_image
 from sfsc_deploy.data import decoding
 from sfsc_deploy.data.images import Preprocessing, find_unreadable, read_image, read_images
 from sfsc_deploy.errors import SfscError

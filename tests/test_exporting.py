@@ -8,15 +8,14 @@ import pytest
 pytest.importorskip("torch", reason="the reference of a probe is computed with it")
 pytest.importorskip("onnxruntime", reason="runs what was exported")
 
-from samples import sample_probe, sample_sidecar
-from tiny_onnx import tiny_weights, write_tiny_onnx
-
 from exporters.request import ExportResult
+from samples import sample_probe, sample_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting import ExportTask
 from sfsc_deploy.exporting.description import describe
 from sfsc_deploy.exporting.probe_file import write_probe
 from sfsc_deploy.run_folder import PROBE
+from tiny_onnx import tiny_weights, write_tiny_onnx
 
 
 def task(out: Path, *, overwrite: bool = False) -> ExportTask:

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from samples import encoded, sample_probe, unit_rows
 
+from samples import encoded, sample_probe, unit_rows
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.probe import Probe, preprocessing_drift
 from sfsc_deploy.tensor_file import read_tensors

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import PREPROCESSING, SPACE, encoded, unit_rows
-from tiny_onnx import HEIGHT, WIDTH, some_images
 
+from samples import PREPROCESSING, SPACE, encoded, unit_rows
 from sfsc_deploy.data.dataset import JUNK_IDENTITY, Split
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import JUNK, retrieve
 from sfsc_deploy.probe import Probe, ProbeSize, build
 from sfsc_deploy.probe.patterns import PATTERNS, draw_patterns
+from tiny_onnx import HEIGHT, WIDTH, some_images
 
 View = tuple[str, int]
 """Identity and camera of an image."""

@@ -15,7 +15,6 @@ pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript
 pytest.importorskip("onnxruntime", reason="runs what was exported")
 
 from image_trees import write_tree
-
 from sfsc_deploy.cli.app import app
 
 CHECKOUT = Path(__file__).parents[1]

@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="a run folder holds a supernet")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
-from tiny_supernet import calibrate, tiny_architecture, tiny_recipe, tiny_supernet  # noqa: E402
 
 from sfsc_deploy.artifact import space_id  # noqa: E402
 from sfsc_deploy.data.images import Preprocessing  # noqa: E402
@@ -25,6 +24,7 @@ from sfsc_deploy.run_folder import (  # noqa: E402
     write_json,
     write_recipe,
 )
+from tiny_supernet import calibrate, tiny_architecture, tiny_recipe, tiny_supernet  # noqa: E402
 from trainer.supernet import Supernet  # noqa: E402
 
 IDENTITIES = 6

@@ -12,19 +12,18 @@ import torch
 
 pytest.importorskip("coremltools", reason="it writes and reads the packages, and has no wheel for this machine")
 
-from samples import PREPROCESSING, SPACE, sample_sidecar
-from tiny_onnx import HEIGHT, WIDTH
-from tiny_supernet import DIM, calibrate, tiny_supernet
-
 from exporters import CoremlTarget, ExportRequest, export
 from exporters.coreml_package import MANIFEST, MODEL
 from exporters.deployable import Deployable
 from exporters.quiet_coreml import load_coremltools
+from samples import PREPROCESSING, SPACE, sample_sidecar
 from sfsc_deploy.artifact import EMBEDDED_KEY, OutputContract, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import BackendUnavailable, load
 from sfsc_deploy.runtime.coreml_backend import CoremlEmbedder
 from sfsc_deploy.slicing import slice_submodel
+from tiny_onnx import HEIGHT, WIDTH
+from tiny_supernet import DIM, calibrate, tiny_supernet
 
 WEIGHTS = Path("Data", "com.apple.CoreML", "weights", "weight.bin")
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, HEIGHT, WIDTH, 3), dtype=np.uint8)

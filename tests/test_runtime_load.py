@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from samples import sample_sidecar
 
+from samples import sample_sidecar
 from sfsc_deploy.artifact import Build, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import BackendUnavailable, load

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto
-from samples import SPACE, sample_sidecar
-from tiny_onnx import DIM, HEIGHT, WIDTH, some_images, tiny_embedding, tiny_weights, write_tiny_onnx
 
+from samples import SPACE, sample_sidecar
 from sfsc_deploy.artifact import EMBEDDED_KEY, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
+from tiny_onnx import DIM, HEIGHT, WIDTH, some_images, tiny_embedding, tiny_weights, write_tiny_onnx
 
 
 @pytest.fixture

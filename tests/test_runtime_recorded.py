@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from samples import SPACE, sample_probe, sample_sidecar
-from tiny_onnx import some_images, tiny_weights, write_tiny_onnx
 
+from samples import SPACE, sample_probe, sample_sidecar
 from sfsc_deploy.artifact import Sidecar, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
@@ -18,6 +17,7 @@ from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, record, record_probe
 from sfsc_deploy.tensor_file import read_tensors
+from tiny_onnx import some_images, tiny_weights, write_tiny_onnx
 
 IMAGES = some_images(9)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from sfsc_deploy.data.images import Preprocessing
 
 from sfsc_deploy.artifact import space_id
+from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.run_folder import WEIGHTS, RunFacts, RunFolder, write_recipe
 from sfsc_deploy.runtime import load

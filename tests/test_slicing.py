@@ -6,11 +6,11 @@ torch = pytest.importorskip("torch", reason="slices torch modules")
 
 from hypothesis import assume, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from tiny_supernet import DIM, SIDE, calibrate, tiny_supernet  # noqa: E402
 from torch import nn  # noqa: E402
 
 from sfsc_deploy.errors import SfscError  # noqa: E402
 from sfsc_deploy.slicing import slice_submodel  # noqa: E402
+from tiny_supernet import DIM, SIDE, calibrate, tiny_supernet  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
 from trainer.slimmable import Slimmable, channels  # noqa: E402
 from trainer.supernet import ARCHITECTURES, Supernet  # noqa: E402

@@ -15,10 +15,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("kornia", reason="training varies its images with kornia")
 
-from image_trees import truncate  # noqa: E402
 from PIL import Image  # noqa: E402
-from tiny_supernet import DIM, SIDE, tiny_architecture  # noqa: E402
 
+from image_trees import truncate  # noqa: E402
 from sfsc_deploy.errors import SfscError  # noqa: E402
 from sfsc_deploy.evaluation import Evaluation  # noqa: E402
 from sfsc_deploy.probe import Probe  # noqa: E402
@@ -27,6 +26,7 @@ from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.plan import prepare  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
+from tiny_supernet import DIM, SIDE, tiny_architecture  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
 
 IDENTITIES, IMAGES_EACH = 8, 4

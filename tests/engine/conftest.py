@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from left_for_device import Left, leave
 
+from left_for_device import Left, leave
 from sfsc_deploy import building
 from sfsc_deploy.runtime.engine import library, opening
 from sfsc_deploy.runtime.engine.fitness import Host

@@ -6,9 +6,9 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from left_for_device import L4, ORIN, Left
 from typer.testing import CliRunner
 
+from left_for_device import L4, ORIN, Left
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import EngineDevice, Fidelity, check_files, read_sidecar
 from sfsc_deploy.building import BuildTask, build, built_sidecar, read_recipe, why_not_here

@@ -7,14 +7,14 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from left_for_device import L4, ORIN
 from typer.testing import CliRunner
+
+from left_for_device import L4, ORIN
 
 pytest.importorskip("torch", reason="the typed model is exported from a supernet")
 pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript")
 
 from fleet import make_run
-
 from profiles import load as load_profile
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError

@@ -13,7 +13,6 @@ pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript
 pytest.importorskip("onnxruntime", reason="computes what stands in for the device's embeddings")
 
 from fleet import export_all, make_run
-
 from sfsc_deploy.artifact import EngineDevice, read_sidecar, write_sidecar
 from sfsc_deploy.building import built_sidecar
 from sfsc_deploy.probe import Probe

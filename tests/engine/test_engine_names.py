@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
-from interfaces import is_offered, read_list, real_cuda, real_tensorrt, used_cuda, used_tensorrt, without_aliases
-from real_bindings import BINDINGS, HEADERS, Bindings, missing_tools, unpack_bindings, unpack_header
 
 import sfsc_deploy
+from interfaces import is_offered, read_list, real_cuda, real_tensorrt, used_cuda, used_tensorrt, without_aliases
+from real_bindings import BINDINGS, HEADERS, Bindings, missing_tools, unpack_bindings, unpack_header
 
 LISTS = Path(__file__).with_name("interfaces")
 TENSORRT = sorted(LISTS.glob("tensorrt-*.txt"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
 from left_for_device import L4, ORIN
 from samples import sample_sidecar
-
 from sfsc_deploy.artifact import Build, EngineDevice, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import BackendUnavailable, load

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 pytest.importorskip("coremltools", reason="it writes the packages, and has no wheel for this machine")
 
-from mil_programs import numbers, program
-
 from exporters import CoremlTarget, ExportError, ExportRequest, ExportResult, export, to_coreml
 from exporters.coreml_contract import contract_problems
 from exporters.coreml_precision import operations, precision_per_layer, read_precision
 from exporters.quiet_coreml import load_coremltools, quiet_conversion
+from mil_programs import numbers, program
 
 DIM = 16
 RequestFor = Callable[..., ExportRequest]

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from real_bindings import BINDINGS, HEADERS, Bindings, unpack_bindings, unpack_header
-
 from sfsc_deploy.runtime.engine import api, library
 from sfsc_deploy.runtime.engine.cuda import CONSTANTS, SIGNATURES
 

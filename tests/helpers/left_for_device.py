@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from samples import sample_sidecar
-from tiny_onnx import HEIGHT, WIDTH, write_tiny_onnx
-
 from exporters.build_recipe import BuildRecipe, InputShapes, build_command, trtexec_command
+from samples import sample_sidecar
 from sfsc_deploy.artifact import Build, write_sidecar
 from sfsc_deploy.runtime.engine.cuda import Gpu
+from tiny_onnx import HEIGHT, WIDTH, write_tiny_onnx
 
 ORIN = Gpu("Orin", "8.7", integrated=True, cuda="12.6")
 L4 = Gpu("NVIDIA L4", "8.9", integrated=False, cuda="12.8")

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sfsc_deploy.data.images import Preprocessing
-from tiny_onnx import DIM, HEIGHT, WIDTH
 
 from sfsc_deploy.artifact import Build, InputContract, OutputContract, ProbeFile, Sidecar
+from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.metrics import JUNK
 from sfsc_deploy.probe import Probe
+from tiny_onnx import DIM, HEIGHT, WIDTH
 
 SPACE = "5" * 64
 PREPROCESSING = Preprocessing(height=HEIGHT, width=WIDTH)

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 pytest.importorskip("coremltools", reason="coremltools builds MIL programs; it has no wheel for this machine")
 
 from mil_programs import executed, numbers
-
 from sfsc_deploy.errors import SfscError
 
 A, B = numbers(2, 3, 4), numbers(3, 1, seed=1, low=0.5)

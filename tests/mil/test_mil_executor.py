@@ -7,7 +7,6 @@ import torch
 pytest.importorskip("coremltools", reason="coremltools builds MIL programs; it has no wheel for this machine")
 
 from mil_programs import executed, numbers, program
-
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.mil_executor import executor
 from sfsc_deploy.runtime.mil_executor.executor import Executor

@@ -10,14 +10,13 @@ from torch import nn
 
 pytest.importorskip("coremltools", reason="it writes and reads the packages, and has no wheel for this machine")
 
-from tiny_supernet import calibrate
-from tiny_vit import TinyVit
-
 from exporters import CoremlTarget, ExportRequest, export
 from exporters.deployable import Deployable
 from sfsc_deploy.runtime.coreml_package import read_package
 from sfsc_deploy.runtime.mil_executor.predictor import ReferenceExecutor
 from sfsc_deploy.slicing import slice_submodel
+from tiny_supernet import calibrate
+from tiny_vit import TinyVit
 from trainer.supernet import ARCHITECTURES, Supernet
 
 DIM, IMAGES = 16, 6

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_supernet import tiny_recipe
 
+from tiny_supernet import tiny_recipe
 from trainer import checkpoint
 from trainer.errors import TrainerError
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tiny_supernet import SIDE, tiny_supernet
 
+from tiny_supernet import SIDE, tiny_supernet
 from trainer.gradients import GradientRows
 from trainer.supernet import Supernet
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
 from torch import Tensor
 
+from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
 from trainer.errors import TrainerError
 from trainer.loop import LabelledImages, StepReport, Training, resolve_device
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tiny_supernet import DIM, SIDE, tiny_supernet
 
+from tiny_supernet import DIM, SIDE, tiny_supernet
 from trainer.errors import TrainerError
 from trainer.supernet import ARCHITECTURES, CosineClassifier, Supernet
 

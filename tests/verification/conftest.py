@@ -11,7 +11,6 @@ pytest.importorskip("onnxscript", reason="torch writes ONNX by way of onnxscript
 pytest.importorskip("onnxruntime", reason="runs what was exported")
 
 from fleet import export_all, make_run
-
 from sfsc_deploy.verification import Check, Status, Verdict
 
 PROFILES = ("server-cpu", "android", "raspberry-pi", "jetson-orin")

@@ -13,11 +13,10 @@ import pytest
 
 pytest.importorskip("coremltools", reason="it writes and reads the packages, and has no wheel for this machine")
 
-from faults import seal
-from fleet import export_all
-
 from exporters.coreml_package import MODEL
 from exporters.quiet_coreml import load_coremltools
+from faults import seal
+from fleet import export_all
 from profiles import load as load_profile
 from sfsc_deploy.artifact import read_sidecar, write_sidecar
 from sfsc_deploy.exporting.request import ExportTask

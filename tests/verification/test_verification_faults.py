@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import faults
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import helper
 
+import faults
 from exporters import ExportRequest, export
 from sfsc_deploy.artifact import EMBEDDED_KEY, Calibration, read_sidecar, sidecar_path, write_sidecar
 from sfsc_deploy.probe import Probe

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import faults
 import numpy as np
 import pytest
-from fleet import encoded, portraits
 from onnx import helper
 
+import faults
+from fleet import encoded, portraits
 from sfsc_deploy.artifact import Build, read_sidecar, sidecar_path, write_sidecar
 from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.files import sha256_of

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from samples import encoded, sample_probe, unit_rows
 
+from samples import encoded, sample_probe, unit_rows
 from sfsc_deploy.metrics import JUNK
 from sfsc_deploy.probe import Drift, Probe
 from sfsc_deploy.runtime.batch_trials import BatchTrial

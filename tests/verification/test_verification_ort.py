@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fleet import export_all
 
+from fleet import export_all
 from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import load

@@ -8,8 +8,8 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from fleet import IDENTITIES, WIDTHS, portraits
 
+from fleet import IDENTITIES, WIDTHS, portraits
 from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import load
