@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.formats import written_suffix
 from sfsc_deploy.run_folder import PROBE, RECIPE, parse
@@ -13,7 +14,8 @@ def spread(names: Iterable[str]) -> tuple[str, ...]:
     """Put what a folder holds in its place: the artifact of each device once, sorted.
 
     An engine stands for the ONNX file that it is built from, also while it is still to be built; embeddings that were
-    recorded on the device stand for an engine that is not in the folder. Run folders stay what they are.
+    recorded on the device stand for an engine that is not in the folder, unless they are of an earlier export. Run
+    folders stay what they are.
 
     Raises:
         SfscError: a folder that holds nothing to verify.
@@ -30,7 +32,7 @@ def _artifacts(folder: Path) -> list[str]:
     present = [path for path in folder.iterdir() if path.suffix in KINDS and not _is_no_artifact(path)]
     sources = {recipe.name.removesuffix(RECIPE_SUFFIX) for recipe in folder.glob(f"*{RECIPE_SUFFIX}")}
     chosen = [path for path in present if path.suffix != ".onnx" or path.stem not in sources]
-    at_hand = {path.stem for path in chosen if KINDS[path.suffix] in ("engine", "recorded")}
+    at_hand = {path.stem for path in chosen if KINDS[path.suffix] == "engine" or _stands_for_engine(path)}
     chosen += [folder / (name + written_suffix("tensorrt")) for name in sources - at_hand]
     if not chosen:
         raise SfscError(
@@ -38,6 +40,20 @@ def _artifacts(folder: Path) -> list[str]:
             f"Export into it: sfsc-deploy export --profile ... --out {folder}",
         )
     return sorted(map(str, chosen))
+
+
+def _stands_for_engine(path: Path) -> bool:
+    """Whether embeddings are of what is to be built beside them; without a sidecar on both sides nothing tells."""
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+    if KINDS[path.suffix] != "recorded":
+        return False
+    try:
+        expected = read_sidecar(path.with_suffix(written_suffix("tensorrt"))).description()
+        with RecordedEmbedder(path) as recorded:
+            return recorded.sidecar is None or recorded.sidecar.description() == expected
+    except SfscError:
+        return True
 
 
 def _is_no_artifact(path: Path) -> bool:

@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sfsc_deploy.artifact import read_sidecar, write_sidecar
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.probe import Probe
+from sfsc_deploy.run_folder import PROBE
+from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
+from sfsc_deploy.runtime.recorded import record_probe
 from sfsc_deploy.verification.folder import spread
 
 
@@ -46,6 +51,16 @@ def test_the_source_of_an_engine_is_not_taken_beside_it(tmp_path: Path, beside: 
 def test_an_engine_does_not_vanish_behind_what_was_recorded_of_another_build(tmp_path: Path) -> None:
     dist = folder_of(tmp_path / "dist", "a.onnx", "a.build.json", "a.engine", "a.safetensors")
     assert found(dist) == ["a.engine", "a.safetensors"]
+
+
+def test_what_was_recorded_of_an_earlier_export_does_not_stand_for_the_engine(dist: Path) -> None:
+    engine, recorded = dist / "jetson-orin.engine", dist / "jetson-orin.safetensors"
+    with OnnxEmbedder(dist / "jetson-orin.onnx") as stand_in:
+        record_probe(stand_in, Probe.load(dist / PROBE), recorded)
+    assert recorded.name in found(dist)
+    assert engine.name not in found(dist)
+    write_sidecar(engine, read_sidecar(engine).model_copy(update={"precision": "float32"}))
+    assert {engine.name, recorded.name} <= set(found(dist))
 
 
 def test_everything_else_stays_as_it_is(tmp_path: Path) -> None:
