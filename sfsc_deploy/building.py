@@ -64,7 +64,7 @@ def build(task: BuildTask) -> Built:
     engine = task.recipe.with_name(recipe.engine)
     _refuse_existing(engine, task.overwrite)
     onnx = _read_onnx(task.recipe, recipe)
-    source = read_sidecar(task.recipe.with_name(recipe.onnx))
+    source = _read_source(task.recipe, recipe)
     trt, host = _machine(engine, recipe, task.compatibility)
     cache = task.recipe.with_name(task.recipe.name.removesuffix(RECIPE_SUFFIX) + CACHE_SUFFIX)
     plan = build_plan(trt, onnx, recipe, task.compatibility, cache.read_bytes() if cache.exists() else b"")
@@ -143,6 +143,17 @@ def _read_onnx(path: Path, recipe: BuildRecipe) -> bytes:
             anew,
         )
     return content
+
+
+def _read_source(path: Path, recipe: BuildRecipe) -> Sidecar:
+    """The sidecar of the model; the engine's says the same, and nobody can look into an engine to compare."""
+    onnx = path.with_name(recipe.onnx)
+    source = read_sidecar(onnx)
+    if source.files.get(recipe.onnx) != recipe.onnx_sha256 or source.precision != recipe.precision:
+        raise SfscError(
+            f"The sidecar of {onnx} is that of another export.", "Copy all files anew from where they were exported."
+        )
+    return source
 
 
 def _machine(engine: Path, recipe: BuildRecipe, compatibility: Compatibility) -> tuple[Tensorrt, Host]:

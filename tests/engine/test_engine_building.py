@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from left_for_device import L4, ORIN, Left
 from sfsc_deploy import __version__
-from sfsc_deploy.artifact import EngineDevice, Fidelity, check_files, read_sidecar
+from sfsc_deploy.artifact import EngineDevice, Fidelity, check_files, read_sidecar, write_sidecar
 from sfsc_deploy.building import BuildTask, build, built_sidecar, read_recipe, why_not_here
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
@@ -82,6 +82,12 @@ def test_an_onnx_file_of_another_export_is_refused(left: Left, on: Callable[[Hos
     told = refused(left)
     assert f"{left.onnx} is not the file that {left.recipe} is for" in told
     assert left.read().onnx_sha256[:12] in told
+
+
+@pytest.mark.parametrize("changed", [{"files": {"jetson.onnx": 64 * "0"}}, {"precision": "mixed"}])
+def test_a_sidecar_of_another_export_is_refused(left: Left, changed: dict[str, Any]) -> None:
+    write_sidecar(left.onnx, read_sidecar(left.onnx).model_copy(update=changed))
+    assert f"The sidecar of {left.onnx} is that of another export" in refused(left)
 
 
 @pytest.mark.parametrize("absent", ["jetson.onnx", "jetson.onnx.json", "jetson.build.json"])
