@@ -1,11 +1,19 @@
-"""JSON from outside turned into a model, with errors that name the file and the field."""
+"""Text from outside: JSON turned into a model, with errors that name file and field; TOML by what Python brings."""
 
+import sys
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from sfsc_deploy.errors import SfscError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["first_problem", "parse_json", "tomllib"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,13 +14,8 @@ from sfsc_deploy.artifact import space_id
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing
-from sfsc_deploy.parsing import first_problem
+from sfsc_deploy.parsing import first_problem, tomllib
 from trainer.recipe import Recipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from trainer.supernet import Supernet

@@ -44,6 +44,18 @@ def score_blocks(
         yield start, (queries[start : start + block] @ images.T).astype(np.float32)
 
 
+def row_cosines(embedding: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine of each row to the same row of the reference: float32 [N, D] twice, to float64 [N].
+
+    A row of zeros has cosine 0: it agrees with nothing.
+    """
+    rows, wanted = embedding.astype(np.float64), reference.astype(np.float64)
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(wanted, axis=1)
+    product: NDArray[np.float64] = (rows * wanted).sum(axis=1)
+    cosine: NDArray[np.float64] = np.divide(product, norms, out=np.zeros_like(product), where=norms > 0)
+    return cosine
+
+
 def top_k(query: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Indexes [Q, k] of the k best gallery images of each query; equal scores keep the gallery's order.
 

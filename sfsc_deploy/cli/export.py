@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Outcome = Exported | Unavailable
 
-PROBE = "probe.safetensors"
 DEVICES, MODEL, FILES = "Devices", "Sub-model", "Files"
 
 
@@ -91,6 +90,7 @@ def export(
     from profiles import load, names
     from sfsc_deploy.exporting import ExportTask
     from sfsc_deploy.formats import ARTIFACT_FORMATS
+    from sfsc_deploy.run_folder import PROBE
 
     if bool(profile) == every:
         raise typer.BadParameter("give one or more profiles, or --all", param_hint="--profile")

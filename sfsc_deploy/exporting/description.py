@@ -11,6 +11,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of, size_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import BackendMissing, BackendUnavailable, load
+from sfsc_deploy.scores import row_cosines
 
 
 def describe(
@@ -54,18 +55,17 @@ def _fidelity(model: Path, probe: Probe, width: float) -> Fidelity | None:
     """
     try:
         with load(model) as embedder:
-            embedding = embedder.embed(probe.images).astype(np.float64)
+            embedding = embedder.embed(probe.images)
     except (BackendUnavailable, BackendMissing):
         return None
-    reference = probe.reference[width].astype(np.float64)
-    norms = np.linalg.norm(embedding, axis=1) * np.linalg.norm(reference, axis=1)
+    norms = np.linalg.norm(embedding.astype(np.float64), axis=1)
     broken = np.count_nonzero(~((norms > 0) & np.isfinite(norms)))
     if broken:
         raise SfscError(
             f"{model.name} gives NaN, infinity or nothing but zeros for {broken} of {len(norms)} images of the probe.",
             "Export it in another precision, such as --precision float32.",
         )
-    cosine = (embedding * reference).sum(1) / norms
+    cosine = row_cosines(embedding, probe.reference[width])
     return Fidelity(
         min_cosine=float(cosine.min()),
         p1_cosine=float(np.percentile(cosine, 1)),

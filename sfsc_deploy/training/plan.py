@@ -1,7 +1,6 @@
 """From a request to a recipe, a data set and a folder: everything that can be wrong is found before training."""
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,11 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.parsing import tomllib
 from sfsc_deploy.probe import refuse_too_few
 from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import top_k as best
 from sfsc_deploy.probe import Probe
+from sfsc_deploy.scores import row_cosines
 from sfsc_deploy.verification.thresholds import MIN_IMAGES, TOP_K, Thresholds
 from sfsc_deploy.verification.verdict import Finding, failed, measured, unverified
 
@@ -29,11 +30,8 @@ class Agreement:
     @classmethod
     def between(cls, embedding: NDArray[np.float32], reference: NDArray[np.float32]) -> "Agreement":
         """Compare two float32 [N, D], in float64; a row of zeros agrees with nothing."""
-        rows, wanted = embedding.astype(np.float64), reference.astype(np.float64)
-        norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(wanted, axis=1)
-        product = (rows * wanted).sum(axis=1)
-        cosine = np.divide(product, norms, out=np.zeros_like(product), where=norms > 0)
-        return cls(cosine, np.abs(rows - wanted).max(axis=1))
+        difference = np.abs(embedding.astype(np.float64) - reference.astype(np.float64))
+        return cls(row_cosines(embedding, reference), difference.max(axis=1))
 
     def within(self, limits: Thresholds) -> bool:
         """Whether every row is right; NaN never is."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.formats import written_suffix
 from sfsc_deploy.run_folder import PROBE, RECIPE, parse
-from sfsc_deploy.verification.subject import KINDS, RECIPE_SUFFIX
+from sfsc_deploy.verification.subject import KINDS
 
 
 def spread(names: Iterable[str]) -> tuple[str, ...]:

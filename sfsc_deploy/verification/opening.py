@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from exporters.build_recipe import BuildRecipe
+from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
 from sfsc_deploy.artifact import Description, read_embedded
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.runtime import BackendUnavailable, Embedder, load
-from sfsc_deploy.verification.subject import RECIPE_SUFFIX, Facts, Subject
+from sfsc_deploy.verification.subject import Facts, Subject
 from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
 
 

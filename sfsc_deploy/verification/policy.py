@@ -1,7 +1,6 @@
 """Thresholds of a team's own, from a TOML file: a table for each precision that is to be judged otherwise."""
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.parsing import first_problem
+from sfsc_deploy.parsing import first_problem, tomllib
 from sfsc_deploy.verification.thresholds import DEFAULTS, Thresholds, thresholds_of
 from sfsc_deploy.verification.verdict import PolicySource
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _Share = Annotated[float, Field(gt=0, le=1)]
 _Difference = Annotated[float, Field(gt=0, le=2)]  # of two components of unit rows

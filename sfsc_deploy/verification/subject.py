@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import Description, Sidecar, read_sidecar, sidecar_path
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
@@ -19,7 +20,6 @@ KINDS: Mapping[str, str] = {
     ".safetensors": "recorded",
 }
 """What a path with a suffix is; a run folder, of kind "run", has none of these."""
-RECIPE_SUFFIX = ".build.json"
 """Of the recipe that lies beside an ONNX file from which an engine is to be built."""
 FORMAT_OF: Mapping[str, str] = {known.kind: name for name, known in ARTIFACT_FORMATS.items()}
 """The format that the sidecar of an artifact of each kind tells."""
