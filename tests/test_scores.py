@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.scores import on_grid, score_blocks, top_k
+from sfsc_deploy.scores import on_grid, row_cosines, score_blocks, top_k
 
 Embedding = NDArray[np.float32]
 
@@ -142,3 +142,14 @@ def test_top_k_goes_on_after_its_first_block() -> None:
 def test_top_k_refuses_what_the_gallery_cannot_give(k: int) -> None:
     with pytest.raises(SfscError, match=f"from 1 to the 4 images of the gallery, not {k}"):
         top_k(unit(0, 2, 4), unit(0, 4, 4), k)
+
+
+def test_row_cosines_are_those_of_the_formula_and_a_row_of_zeros_agrees_with_nothing() -> None:
+    rng = np.random.default_rng(0)
+    embedding, reference = rng.standard_normal((2, 5, 8)).astype(np.float32)
+    embedding[2] = 0
+    slow = [
+        0.0 if not row.any() else float(row @ wanted) / (float(row @ row) * float(wanted @ wanted)) ** 0.5
+        for row, wanted in zip(embedding.astype(np.float64), reference.astype(np.float64), strict=True)
+    ]
+    np.testing.assert_allclose(row_cosines(embedding, reference), slow, rtol=1e-12)
