@@ -7,6 +7,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
     {
         "torch": "train",
         "kornia": "train",
+        "pytorch_metric_learning": "train",
         "tomli_w": "train",
         "matplotlib": "report",
         "onnx": "onnx",

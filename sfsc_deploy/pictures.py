@@ -1,5 +1,6 @@
 """What people would rather look at: curves and matrices, drawn with matplotlib."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +70,22 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _curve(
-    axes: "Axes", steps: Sequence[Mapping[str, Any]], values: Sequence[float], label: str, colour: str | None = None
+    axes: "Axes",
+    steps: Sequence[Mapping[str, Any]],
+    values: Sequence[float | None],
+    label: str,
+    colour: str | None = None,
 ) -> None:
     axes.plot([step["step"] for step in steps], _smooth(values), label=label, linewidth=1.4, color=colour)
 
 
-def _smooth(values: Sequence[float], weight: float = 0.95) -> list[float]:
-    """Exponential moving average without the bias of its start."""
+def _smooth(values: Sequence[float | None], weight: float = 0.95) -> list[float]:
+    """Exponential moving average without the bias of its start; gaps stay gaps."""
     smoothed, average, total = [], 0.0, 0.0
     for value in values:
+        if value is None:
+            smoothed.append(math.nan)
+            continue
         average = weight * average + (1 - weight) * value
         total = weight * total + (1 - weight)
         smoothed.append(average / total)

@@ -18,7 +18,7 @@ from sfsc_deploy.parsing import first_problem, tomllib
 from trainer.recipe import Recipe
 
 if TYPE_CHECKING:
-    from trainer.supernet import Supernet
+    from trainer.networks import Networks
 
 WEIGHTS = "supernet.safetensors"
 RECIPE = "recipe.toml"
@@ -100,7 +100,7 @@ class RunFolder:
     @property
     def widths(self) -> tuple[float, ...]:
         """The trained widths, ascending."""
-        return self.recipe.widths
+        return self.recipe.trained_widths
 
     @property
     def dim(self) -> int:
@@ -156,8 +156,8 @@ class RunFolder:
             raise SfscError(f"{self.path} has no width {wanted:g}.", f"It was trained with: {trained}.")
         return wanted
 
-    def supernet(self) -> "Supernet":
-        """The trained supernet, on the CPU, in evaluation mode.
+    def networks(self) -> "Networks":
+        """What was trained, on the CPU, in evaluation mode: a supernet, or a network for each width.
 
         Raises:
             SfscError: unfinished, or weights that are damaged or not those of the recipe.
@@ -165,13 +165,13 @@ class RunFolder:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from trainer.supernet import Supernet
+        from trainer.networks import build
 
         expected, file = self.space, self.path / WEIGHTS
         try:
             weights = load_file(file)
-            supernet = Supernet(self.recipe.arch, self.widths, self.dim, self.facts.identities)
-            supernet.load_state_dict(weights)
+            networks = build(self.recipe, self.facts.identities)
+            networks.load_state_dict(weights)
         except (OSError, SafetensorError, RuntimeError) as error:
             reason = " ".join(line.strip(" \t.") for line in str(error).splitlines()[:2])
             raise SfscError(
@@ -180,7 +180,7 @@ class RunFolder:
         arrays = {name: tensor.numpy() for name, tensor in weights.items()}
         if space_id(arrays, self.dim, self.preprocessing) != expected:
             raise SfscError(f"{file} doesn't hold the weights that {RECIPE} speaks of.", "Restore it, or train anew.")
-        return supernet.eval()
+        return networks.eval()
 
 
 def parse(subject: str) -> tuple[Path, float | None]:

@@ -5,17 +5,17 @@ import copy
 from torch import nn
 
 from sfsc_deploy.errors import SfscError
+from trainer.networks import Networks
 from trainer.slimmable import Slimmable
-from trainer.supernet import Supernet
 
 
-def slice_submodel(supernet: Supernet, width: float) -> nn.Module:
+def slice_submodel(networks: Networks, width: float) -> nn.Module:
     """The sub-model of a trained width.
 
     It has weights of its own, equal to the leading ones of the supernet, and the batch norms of its width.
 
     Args:
-        supernet: left as it is.
+        networks: left as they are.
         width: one of the widths that were trained.
 
     Returns:
@@ -24,13 +24,13 @@ def slice_submodel(supernet: Supernet, width: float) -> nn.Module:
     Raises:
         SfscError: the width was not trained, or its batch norms have never seen an image.
     """
-    if width not in supernet.widths:
-        trained = ", ".join(f"{trained:g}" for trained in supernet.widths)
+    if width not in networks.widths:
+        trained = ", ".join(f"{trained:g}" for trained in networks.widths)
         raise SfscError(
             f"Width {width:g} was not trained: its batch norms would have no statistics. Trained: {trained}.",
             f"Choose a trained width, or train with --widths including {width:g}.",
         )
-    submodel = copy.deepcopy(supernet.net)
+    submodel = copy.deepcopy(networks.of(width).net)
     for name, layer in list(submodel.named_modules()):
         if isinstance(layer, Slimmable):
             submodel.set_submodule(name, layer.plain(width))

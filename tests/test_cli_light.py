@@ -18,6 +18,7 @@ HEAVY = (
     "matplotlib",
     "faiss",
     "kornia",
+    "pytorch_metric_learning",
     "numpy",
     "pydantic",
 )

@@ -14,7 +14,17 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sfsc_deploy", "trainer", "exporters", "profiles")
-HEAVY = {"torch", "onnx", "onnxruntime", "kornia", "matplotlib", "coremltools", "tensorrt", "faiss"}
+HEAVY = {
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "kornia",
+    "pytorch_metric_learning",
+    "matplotlib",
+    "coremltools",
+    "tensorrt",
+    "faiss",
+}
 ABOVE_THE_LAYERS = {"__init__", "__main__"}
 
 

@@ -60,7 +60,7 @@ def unfinished(tmp_path: Path) -> Path:
 
 def load(folder: Path) -> Supernet:
     with tiny_architecture():
-        return RunFolder.open(folder).supernet()
+        return RunFolder.open(folder).networks()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_recipe_that_is_no_text_is_told(folder: Path) -> None:
 
 def test_an_unfinished_run_says_how_to_go_on(unfinished: Path) -> None:
     run = RunFolder.open(unfinished)
-    for ask in (lambda: run.space, run.supernet):
+    for ask in (lambda: run.space, run.networks):
         with pytest.raises(SfscError, match=r"hasn't finished\. Go on with: sfsc-deploy train --resume .*half"):
             ask()
 

@@ -138,7 +138,7 @@ def test_a_finished_run_has_all_that_the_folder_promises(finished: tuple[RunFold
     names = {path.name for path in run.path.iterdir()}
     assert names >= PROMISED
     assert not any(name.startswith(".") for name in names)
-    assert run.supernet().widths == (0.5, 1.0)
+    assert run.networks().widths == (0.5, 1.0)
     assert Probe.load(run.probe_path).space == run.space
     assert run.facts.identities == IDENTITIES
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from trainer import checkpoint
 from trainer.augment import Augmenter
 from trainer.batches import BalancedBatches
-from trainer.conflict import reconcile
+from trainer.collection import Added, Collection, Reconciled
 from trainer.errors import TrainerError
-from trainer.gradients import GradientRows
-from trainer.methods import Output, Sfsc, Target, WidthLoss, priorities
+from trainer.methods import Method, Output, Phase, Target, WidthLoss, method_of
+from trainer.networks import Networks, build
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
 from trainer.supernet import Supernet
@@ -53,18 +53,18 @@ class StepReport:
     step: int
     """From 1."""
     epoch: int
-    """From 1."""
-    loss: tuple[float, ...]
-    """Of each width, ascending."""
-    uncertainty: tuple[float, ...]
-    """Mean u of each width."""
+    """From 1, over all phases."""
+    loss: tuple[float | None, ...]
+    """Of each width, ascending; None for one that this phase doesn't train."""
+    uncertainty: tuple[float | None, ...]
+    """Mean u of each width; None as for the loss."""
     conflicting: float
     """Share of pairs of gradients, over all tensors, with a negative inner product."""
     learning_rate: float
 
 
 class Training:
-    """A run: supernet, optimiser and the order of everything random, which seed and step alone decide.
+    """A run: networks, optimiser and the order of everything random, which seed and step alone decide.
 
     Args:
         recipe: of the run.
@@ -76,33 +76,35 @@ class Training:
 
     def __init__(self, recipe: Recipe, images: LabelledImages) -> None:
         identities = int(images.identity.max()) + 1
-        if identities < recipe.identities_per_batch:
-            raise TrainerError(
-                f"A batch holds {recipe.identities_per_batch} identities with {recipe.images_per_identity} images "
-                f"each, but the training set has {identities} identities.",
-                f"Lower --batch-size to at most {identities * recipe.images_per_identity}.",
-            )
+        _refuse_too_few(identities, recipe)
         self.recipe = recipe
         self.images = images
         self.device = resolve_device(recipe.device)
         torch.manual_seed(recipe.seed)
-        self.supernet = Supernet(recipe.arch, recipe.widths, recipe.embedding_dim, identities).to(self.device)
+        self.networks = build(recipe, identities).to(self.device)
         self.steps_done = 0
         self.batches = BalancedBatches(
             images.identity, recipe.identities_per_batch, recipe.images_per_identity, recipe.seed
         )
-        self._method = Sfsc(recipe)
+        self._method = method_of(recipe)
+        self._anchor = self._method.anchor(recipe.trained_widths)
+        self._phases = self._method.phases(recipe.trained_widths)
         self._augment = Augmenter(recipe, images.mean)
-        self._rows = _gradient_rows(self.supernet)
-        self._optimiser = _optimiser(self.supernet, recipe)
+        self._collection = _collection(self.networks, self._method, recipe)
+        self._optimiser = _optimiser(self.networks, recipe)
         self._normalisation = [
             torch.tensor(values, device=self.device).view(3, 1, 1) for values in (images.mean, images.std)
         ]
 
     @property
+    def epochs(self) -> int:
+        """Number of epochs of the whole run: those of the recipe for every phase."""
+        return len(self._phases) * self.recipe.epochs
+
+    @property
     def steps(self) -> int:
         """Number of steps of the whole run."""
-        return self.recipe.epochs * len(self.batches)
+        return self.epochs * len(self.batches)
 
     def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[int], None]) -> None:
         """Trains from where it stands to the end.
@@ -123,36 +125,29 @@ class Training:
         Raises:
             TrainerError: a loss is no longer finite.
         """
-        rate = self._set_learning_rate()
-        self.supernet.train()
+        done, steps = self.steps_done % self._phase_steps, self._phase_steps
+        phase = self._phases[self.steps_done // steps]
+        rate = self._set_learning_rate(done)
         self._optimiser.zero_grad()
-        images, target = self._inputs(batch)
-        losses = self._backward_all(images, target)
-        values = self._finite([loss.value.item() for loss in losses])
-        settings = self.recipe.compatibility
-        order = torch.Generator().manual_seed(self._seed())
-        outcome = reconcile(
-            self._rows,
-            settings.conflict,
-            priorities=priorities([loss.uncertainty for loss in losses], settings.priority),
-            whole_network=settings.granularity == "network",
-            generator=order,
-        )
-        self._rows.hand_over()
+        images, target = self._inputs(batch, done / steps)
+        losses = self._backward_all(phase, images, target)
+        self._refuse_divergence(losses)
+        conflicting = self._collection.combine([losses[width].uncertainty for width in phase], self._seed())
         self._optimiser.step()
         self.steps_done += 1
+        found = [losses.get(width) for width in self.recipe.trained_widths]
         return StepReport(
             step=self.steps_done,
             epoch=(self.steps_done - 1) // len(self.batches) + 1,
-            loss=tuple(values),
-            uncertainty=tuple(loss.uncertainty for loss in losses),
-            conflicting=outcome.conflicting,
+            loss=tuple(None if loss is None else loss.value.item() for loss in found),
+            uncertainty=tuple(None if loss is None else loss.uncertainty for loss in found),
+            conflicting=conflicting,
             learning_rate=rate,
         )
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint."""
-        state = {"supernet": self.supernet.state_dict(), "optimiser": self._optimiser.state_dict()}
+        state = {"supernet": self.networks.state_dict(), "optimiser": self._optimiser.state_dict()}
         checkpoint.save(path, recipe=self.recipe, images=self.images.digest, step=self.steps_done, state=state)
 
     def resume(self, path: Path) -> None:
@@ -162,47 +157,58 @@ class Training:
             TrainerError: see ``checkpoint.load``.
         """
         self.steps_done, state = checkpoint.load(path, recipe=self.recipe, images=self.images.digest)
-        self.supernet.load_state_dict(state["supernet"])
+        self.networks.load_state_dict(state["supernet"])
         self._optimiser.load_state_dict(state["optimiser"])
 
-    def _inputs(self, batch: NDArray[np.int64]) -> tuple[Tensor, Target]:
+    @property
+    def _phase_steps(self) -> int:
+        return self.recipe.epochs * len(self.batches)
+
+    def _inputs(self, batch: NDArray[np.int64], progress: float) -> tuple[Tensor, Target]:
         pixels = torch.from_numpy(self.images.pixels[batch]).to(self.device)
         images = self._augment(pixels.permute(0, 3, 1, 2).float() / 255, self._seed())
         mean, std = self._normalisation
         identity = torch.from_numpy(self.images.identity[batch]).to(self.device)
-        return (images - mean) / std, Target(identity, self.steps_done / self.steps)
+        return (images - mean) / std, Target(identity, progress)
 
-    def _backward_all(self, images: Tensor, target: Target) -> list[WidthLoss]:
-        """The losses of all widths, ascending, their gradients collected; the widest goes first, as the teacher."""
-        teacher: Tensor | None = None
-        losses = []
-        for row in reversed(range(len(self.recipe.widths))):
-            output = self._output(images, self.recipe.widths[row])
-            loss = self._method.loss(output, target, teacher)
-            with self._rows.collecting(row):
-                torch.autograd.backward(loss.value)
-            teacher = output.embedding.detach() if teacher is None else teacher
-            losses.append(loss)
-        return losses[::-1]
+    def _backward_all(self, phase: Phase, images: Tensor, target: Target) -> dict[float, WidthLoss]:
+        """The losses of a phase, their gradients collected; the widest goes first, because it may be the anchor."""
+        anchor = self._frozen_anchor(phase, images)
+        losses = {}
+        for row, width in reversed(list(enumerate(phase))):
+            output = self._output(images, width, training=True)
+            losses[width] = self._method.loss(output, target, anchor)
+            with self._collection.collecting(row):
+                torch.autograd.backward(losses[width].value)
+            if width == self._anchor:
+                anchor = output.detached()
+        return losses
 
-    def _output(self, images: Tensor, width: float) -> Output:
+    def _frozen_anchor(self, phase: Phase, images: Tensor) -> Output | None:
+        """What the anchor makes of a batch where an earlier phase has trained it."""
+        if self._anchor is None or self._anchor in phase:
+            return None
+        with torch.no_grad():
+            return self._output(images, self._anchor, training=False)
+
+    def _output(self, images: Tensor, width: float, *, training: bool) -> Output:
+        network = self.networks.of(width).train(training)
         mixed = self.recipe.amp == "bfloat16" and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            embedding = self.supernet(images, width)
-        normalised = F.normalize(embedding.float())
-        return Output(normalised, self.supernet.classifier(normalised))
+            embedding = network(images, width)
+        return Output(F.normalize(embedding.float()), network.classifier.prototypes)
 
-    def _finite(self, losses: list[float]) -> list[float]:
-        if not np.isfinite(losses).all():
-            told = ", ".join(f"{loss:g} at width {w:g}" for loss, w in zip(losses, self.recipe.widths, strict=True))
+    def _refuse_divergence(self, losses: dict[float, WidthLoss]) -> None:
+        values = {width: losses[width].value.item() for width in sorted(losses)}
+        if not np.isfinite(list(values.values())).all():
+            told = ", ".join(f"{value:g} at width {width:g}" for width, value in values.items())
             raise TrainerError(
                 f"Training diverged at step {self.steps_done + 1} of {self.steps}: the loss is {told}.",
                 "Train anew with a lower learning_rate in the recipe.",
             )
-        return losses
 
-    def _set_learning_rate(self) -> float:
-        rate = learning_rate(self.recipe, self.steps_done, len(self.batches))
+    def _set_learning_rate(self, step: int) -> float:
+        rate = learning_rate(self.recipe, step, len(self.batches))
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         return rate
@@ -226,15 +232,24 @@ def resolve_device(name: str) -> torch.device:
         raise TrainerError(f"Device {name!r} can't be used: {reason}.", "Set --device auto or cpu.") from None
 
 
-def _gradient_rows(supernet: Supernet) -> GradientRows:
-    owned = [supernet.owned(width) for width in supernet.widths]
-    shared = {name: parameter for name, parameter in supernet.named_parameters() if name in owned[-1]}
-    return GradientRows(shared, owned)
+def _refuse_too_few(identities: int, recipe: Recipe) -> None:
+    if identities < recipe.identities_per_batch:
+        raise TrainerError(
+            f"A batch holds {recipe.identities_per_batch} identities with {recipe.images_per_identity} images "
+            f"each, but the training set has {identities} identities.",
+            f"Lower --batch-size to at most {identities * recipe.images_per_identity}.",
+        )
 
 
-def _optimiser(supernet: Supernet, recipe: Recipe) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in supernet.parameters() if parameter.dim() > 1]
-    norms = [parameter for parameter in supernet.parameters() if parameter.dim() == 1]
+def _collection(networks: Networks, method: Method, recipe: Recipe) -> Collection:
+    if method.reconciles and isinstance(networks, Supernet):
+        return Reconciled(networks, recipe.compatibility)
+    return Added()
+
+
+def _optimiser(networks: Networks, recipe: Recipe) -> torch.optim.Optimizer:
+    weights = [parameter for parameter in networks.parameters() if parameter.dim() > 1]
+    norms = [parameter for parameter in networks.parameters() if parameter.dim() == 1]
     groups = [
         {"params": weights, "weight_decay": recipe.weight_decay},
         {"params": norms, "weight_decay": 0.0},

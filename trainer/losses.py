@@ -72,6 +72,27 @@ def distillation_loss(embedding: Tensor, teacher: Tensor) -> Tensor:
     return 1 - (embedding * teacher).sum(1).mean()
 
 
+def asymmetric_loss(embedding: Tensor, gallery: Tensor, identity: Tensor) -> Tensor:
+    """Contrastive loss between a batch and what another model makes of it (arXiv 2006.16331, sec. 3).
+
+    An embedding and the other model's embeddings of the same identity, its own image's among them, are drawn together;
+    those of other identities are pushed apart until their squared distance is 0.7. All pairs that still have
+    a loss count alike.
+
+    Args:
+        embedding: ``[N, D]``, L2-normalised.
+        gallery: ``[N, D]``, L2-normalised, of the other model, without a gradient.
+        identity: ``[N]`` int64.
+    """
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.losses import ContrastiveLoss
+
+    loss = ContrastiveLoss(neg_margin=0.7, distance=LpDistance(power=2))
+    # Labels that are the very same tensor would tell the library that both sides are one, without pairs of an image.
+    value: Tensor = loss(embedding, identity, ref_emb=gallery, ref_labels=identity.clone())
+    return value
+
+
 def misleading_evidence(given: Evidence, identity: Tensor) -> Tensor:
     """KL divergence of the evidence for wrong identities from the uniform Dirichlet (arXiv 1806.01768, sec. 4).
 

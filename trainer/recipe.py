@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from trainer.errors import TrainerError
 
+BaseLoss = Literal["softmax", "arcface", "cosface", "triplet", "circle"]
+MethodName = Literal["sfsc", "joint", "bct", "asymmetric", "independent", "unified"]
 Positive = Annotated[int, Field(gt=0)]
 Priority = Literal["equal", "uncertainty"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -30,7 +32,7 @@ class Compatibility(_Section):
     """The two halves of SFSC: how a narrow model's loss is weighed (magnitude), how gradients are reconciled."""
 
     loss: Literal["uncertainty", "plain"] = "uncertainty"
-    """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the softmax of the widest model."""
+    """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the loss of the widest model."""
     evidence_scale: Annotated[float, Field(gt=0, le=30)] = 16.0
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
@@ -48,6 +50,10 @@ class Compatibility(_Section):
 class Recipe(_Section):
     """A training recipe; the defaults are made for small images on a small CPU."""
 
+    method: MethodName = "sfsc"
+    """How the sub-models are made to fit each other: see ``trainer.methods``."""
+    loss: BaseLoss = "softmax"
+    """By what the widest model learns to discriminate: see ``trainer.base_loss``."""
     arch: str = "resnet-mini"
     widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     embedding_dim: Annotated[int, Field(ge=2)] = 128
@@ -61,7 +67,7 @@ class Recipe(_Section):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     softmax_scale: Annotated[float, Field(gt=0)] = 16.0
-    """Scale of the cosines in the widest model's softmax."""
+    """Scale of the cosines in every softmax, margins included."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: str = "auto"
     amp: Literal["off", "bfloat16"] = "off"
@@ -93,6 +99,11 @@ class Recipe(_Section):
                 f"{self.images_per_identity}"
             )
         return self
+
+    @property
+    def trained_widths(self) -> tuple[float, ...]:
+        """The widths that the run will have: ``unified`` puts the narrowest everywhere."""
+        return self.widths[:1] if self.method == "unified" else self.widths
 
     @property
     def identities_per_batch(self) -> int:

@@ -45,7 +45,12 @@ class CosineClassifier(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """``[N, D]``, float32 and L2-normalised, to cosines ``[N, identities]``."""
-        return F.linear(embedding, F.normalize(self.weight))
+        return F.linear(embedding, self.prototypes)
+
+    @property
+    def prototypes(self) -> Tensor:
+        """``[identities, D]``, L2-normalised."""
+        return F.normalize(self.weight)
 
 
 class Supernet(nn.Module):
@@ -91,6 +96,11 @@ class Supernet(nn.Module):
             layer.width = width
         embedding: Tensor = self.net(images)
         return embedding
+
+    def of(self, width: float) -> "Supernet":
+        """The network that holds a width: this one."""
+        del width
+        return self
 
     def owned(self, width: float) -> dict[str, Region]:
         """The leading region of every shared parameter that a width computes with, by the parameter's full name.

@@ -1,6 +1,6 @@
 """What `train` shows while it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -58,10 +58,14 @@ def shown(console: Console) -> Iterator[TrainingShown]:
 
 def describe(now: "Progress") -> str:
     """One line: losses and uncertainties from the narrowest to the widest, conflicts, speed, time left."""
-    losses = " ".join(f"{loss:.2f}" for loss in now.loss)
-    uncertainties = " ".join(f"{uncertainty:.3f}" for uncertainty in now.uncertainty)
+    losses = _listed(now.loss, 2)
+    uncertainties = _listed(now.uncertainty, 3)
     left = timedelta(seconds=round(now.seconds_left))
     return (
         f"epoch {now.epoch}/{now.epochs} | loss {losses} | u {uncertainties} | "
         f"conflicts {100 * now.conflicting:.0f} % | {now.images_per_second:.0f} images/s | {left} left"
     )
+
+
+def _listed(figures: Sequence[float | None], digits: int) -> str:
+    return " ".join("-" if figure is None else f"{figure:.{digits}f}" for figure in figures)

@@ -68,7 +68,7 @@ def _training(modules: Mapping[str, Module], machine: Machine) -> Capability:
     blind = torch.usable and bool(machine.gpus) and not devices and bool(torch.facts)
     return _from_modules(
         "train",
-        _take(modules, "torch", "kornia", "tomli_w"),
+        _take(modules, "torch", "kornia", "pytorch_metric_learning", "tomli_w"),
         detail=f"on {', '.join(devices)}" if devices else f"on the CPU, {machine.cores} cores",
         needs="a build of torch with CUDA, to use the GPU: https://pytorch.org/get-started" if blind else "",
     )

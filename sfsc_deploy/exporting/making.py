@@ -13,7 +13,7 @@ from sfsc_deploy.artifact import EMBEDDED_KEY, Description, InputContract, Outpu
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.slicing import slice_submodel
-from trainer.supernet import Supernet
+from trainer.networks import Networks
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Maker:
     """Writes sub-models of a loaded run.
 
     Args:
-        run: that the supernet belongs to.
-        supernet: left as it is.
+        run: that the networks belong to.
+        networks: left as they are.
         calibration: images for int8; None: the run's own.
     """
 
-    def __init__(self, run: RunFolder, supernet: Supernet, calibration: Path | None) -> None:
+    def __init__(self, run: RunFolder, networks: Networks, calibration: Path | None) -> None:
         self._run = run
-        self._supernet = supernet
+        self._networks = networks
         self._given = calibration
 
     def make(self, wanted: Wanted, folder: Path) -> Made:
@@ -65,13 +65,13 @@ class Maker:
         """
         description = self._description(wanted)
         request = self._request(wanted, {EMBEDDED_KEY: description.model_dump_json()})
-        submodel = slice_submodel(self._supernet, wanted.width)
+        submodel = slice_submodel(self._networks, wanted.width)
         result = export_model(wanted.profile.format, submodel, request, folder / wanted.profile.name)
         return Made(wanted, description, result)
 
     def harm(self, wanted: Wanted, folder: Path) -> dict[str, float]:
         """Measure what int8 does to each layer; see `exporters.formats.harm`."""
-        submodel = slice_submodel(self._supernet, wanted.width)
+        submodel = slice_submodel(self._networks, wanted.width)
         return dict(measure_harm(wanted.profile.format, submodel, self._request(wanted, {}), folder))
 
     @cached_property

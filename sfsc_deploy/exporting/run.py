@@ -76,7 +76,7 @@ class _Exporter:
     """Exports one profile after the other from a loaded run."""
 
     def __init__(self, run: RunFolder, probe: Probe, task: ExportTask, gate: Gate | None) -> None:
-        self._maker = Maker(run, run.supernet(), task.calibration)
+        self._maker = Maker(run, run.networks(), task.calibration)
         self._probe = probe
         self._task = task
         self._gate = gate

@@ -13,14 +13,14 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
 from sfsc_deploy.slicing import slice_submodel
-from trainer.supernet import Supernet
+from trainer.networks import Networks
 
 
 class TorchEmbedder(Embedder):
     """A sub-model of a supernet, with no shortcut that costs accuracy: what artifacts are compared with.
 
     Args:
-        supernet: left as it is.
+        networks: left as they are.
         width: width multiplier of the sub-model.
         preprocessing: of the supernet.
         name: how messages call it.
@@ -34,7 +34,7 @@ class TorchEmbedder(Embedder):
 
     def __init__(
         self,
-        supernet: Supernet,
+        networks: Networks,
         width: float,
         preprocessing: Preprocessing,
         *,
@@ -46,14 +46,14 @@ class TorchEmbedder(Embedder):
         super().__init__(
             name,
             backend=f"torch {torch.__version__}, {device}",
-            dim=supernet.dim,
+            dim=networks.dim,
             space=space,
             preprocessing=preprocessing,
             size=(preprocessing.height, preprocessing.width),
             max_batch=max_batch,
         )
         self.width = width
-        submodel = slice_submodel(supernet, width)
+        submodel = slice_submodel(networks, width)
         model = Deployable(submodel.float(), preprocessing.mean, preprocessing.std)
         self._device = torch.device(device)
         self._model: torch.nn.Module | None = model.eval().to(self._device)
@@ -91,7 +91,7 @@ def reference(
     """
     chosen = run.width(width)
     return TorchEmbedder(
-        run.supernet(),
+        run.networks(),
         chosen,
         run.preprocessing,
         name=f"{run.path}@{chosen:g}",

@@ -41,7 +41,7 @@ class Plan:
     arch: str
     widths: tuple[float, ...]
     parameters: int
-    """Of the whole supernet."""
+    """Of all that is trained."""
     device: str
     epochs: int
     steps: int
@@ -58,10 +58,10 @@ class Progress:
     steps: int
     epoch: int
     epochs: int
-    loss: tuple[float, ...]
-    """Of each width, ascending."""
-    uncertainty: tuple[float, ...]
-    """Mean u of each width."""
+    loss: tuple[float | None, ...]
+    """Of each width, ascending; None for one that isn't trained now."""
+    uncertainty: tuple[float | None, ...]
+    """Mean u of each width; None as for the loss."""
     conflicting: float
     """Share of pairs of gradients, over all tensors, with a negative inner product."""
     images_per_second: float

@@ -104,17 +104,19 @@ class _Run:
             )
 
     def _epoch_ended(self, epoch: int) -> None:
-        last = epoch == self._prepared.recipe.epochs
+        last = epoch == self._training.epochs
         self._training.save(self._folder / CHECKPOINT)
         if self._evaluate_every and epoch % self._evaluate_every == 0 and not last:
             self._listener.evaluated(epoch, self._evaluate())
 
     def _evaluate(self) -> Evaluation:
-        return cross_test({f"{width:g}": self._embed(width) for width in self._prepared.recipe.widths}, self._held_out)
+        return cross_test(
+            {f"{width:g}": self._embed(width) for width in self._prepared.recipe.trained_widths}, self._held_out
+        )
 
     def _embed(self, width: float) -> Embed:
         submodel = TorchEmbedder(
-            self._training.supernet, width, self._prepared.preprocessing, device=str(self._training.device)
+            self._training.networks, width, self._prepared.preprocessing, device=str(self._training.device)
         )
         return submodel.embed
 
@@ -123,14 +125,16 @@ class _Run:
         from safetensors.torch import save
 
         evaluation = self._evaluate()
-        self._listener.evaluated(self._prepared.recipe.epochs, evaluation)
-        weights = {name: tensor.cpu().contiguous() for name, tensor in self._training.supernet.state_dict().items()}
+        self._listener.evaluated(self._training.epochs, evaluation)
+        weights = {name: tensor.cpu().contiguous() for name, tensor in self._training.networks.state_dict().items()}
         with replacing(self._folder / WEIGHTS) as beside:
             beside.write_bytes(save(weights))
         arrays = {name: tensor.numpy() for name, tensor in weights.items()}
         space = space_id(arrays, self._prepared.recipe.embedding_dim, self._prepared.preprocessing)
         self._write_probe(space)
-        write_json(self._folder / EVALUATION, {"widths": list(self._prepared.recipe.widths), **evaluation.to_json()})
+        write_json(
+            self._folder / EVALUATION, {"widths": list(self._prepared.recipe.trained_widths), **evaluation.to_json()}
+        )
         draw_training(self._folder / PICTURE, self._log.read(), evaluation)
         self._draw_neighbours()
         write_recipe(self._folder, self._prepared.recipe, self._facts(space))
@@ -138,7 +142,7 @@ class _Run:
         return RunFolder.open(self._folder)
 
     def _draw_neighbours(self) -> None:
-        widths = self._prepared.recipe.widths
+        widths = self._prepared.recipe.trained_widths
         narrowest, widest = widths[0], widths[-1]
         title = f"{self._prepared.data.name}: queries embedded at width {narrowest:g}, the gallery at width {widest:g}"
         found = find_neighbours(self._embed(narrowest), self._embed(widest), self._held_out)
@@ -147,10 +151,10 @@ class _Run:
     def _write_probe(self, space: str) -> None:
         data = self._prepared.data
         probe = build(data.query, data.gallery, self._prepared.preprocessing, space=space, origin=data.name)
-        supernet = self._training.supernet.cpu()
+        networks = self._training.networks.cpu()
         embedders = {
-            width: TorchEmbedder(supernet, width, self._prepared.preprocessing)
-            for width in self._prepared.recipe.widths
+            width: TorchEmbedder(networks, width, self._prepared.preprocessing)
+            for width in self._prepared.recipe.trained_widths
         }
         references = probe.with_references(embedders, lambda width, images: embedders[width].embed(images))
         references.save(self._folder / PROBE)
@@ -175,10 +179,10 @@ class _Run:
             identities=len(set(data.train.identity)),
             skipped=len(data.skipped),
             arch=training.recipe.arch,
-            widths=training.recipe.widths,
-            parameters=sum(parameter.numel() for parameter in training.supernet.parameters()),
+            widths=training.recipe.trained_widths,
+            parameters=sum(parameter.numel() for parameter in training.networks.parameters()),
             device=str(training.device),
-            epochs=training.recipe.epochs,
+            epochs=training.epochs,
             steps=training.steps,
             steps_done=training.steps_done,
         )
@@ -200,7 +204,7 @@ class _Pace:
             step=report.step,
             steps=self._training.steps,
             epoch=report.epoch,
-            epochs=self._training.recipe.epochs,
+            epochs=self._training.epochs,
             loss=report.loss,
             uncertainty=report.uncertainty,
             conflicting=report.conflicting,

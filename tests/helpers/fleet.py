@@ -45,7 +45,7 @@ def make_run(folder: Path, *, seed: int = 0, epochs: int = 24) -> Path:
     """
     folder.mkdir(parents=True)
     training = _train(_RECIPE.model_copy(update={"seed": seed, "epochs": epochs}))
-    weights = training.supernet.state_dict()
+    weights = training.networks.state_dict()
     save_file(weights, folder / WEIGHTS)
     space = space_id({name: tensor.numpy() for name, tensor in weights.items()}, DIM, PREPROCESSING)
     facts = RunFacts(data="portraits", identities=IDENTITIES, preprocessing=PREPROCESSING, space=space, tools={})

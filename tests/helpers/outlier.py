@@ -24,7 +24,7 @@ def with_outlier(run: Path, target: Path) -> Path:
     """
     shutil.copytree(run, target)
     before = RunFolder.open(target)
-    supernet = before.supernet()
+    supernet = before.networks()
     _amplify(supernet)
     weights = supernet.state_dict()
     save_file(weights, target / WEIGHTS)

@@ -27,7 +27,7 @@ def training(images: LabelledImages | None = None, **settings: Any) -> Training:
 
 def finish(run: Training, on_step: Callable[[StepReport], None] = lambda report: None) -> dict[str, Tensor]:
     run.run(on_step, lambda epoch: None)
-    return run.supernet.state_dict()
+    return run.networks.state_dict()
 
 
 def stop_after(step: int) -> Callable[[StepReport], None]:

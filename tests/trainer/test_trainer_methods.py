@@ -1,4 +1,4 @@
-"""What each width is trained for."""
+"""What each width is trained for, by each method."""
 
 from typing import Any
 
@@ -6,55 +6,110 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from trainer.losses import evidence, expected_cross_entropy, misleading_evidence, softmax_loss
-from trainer.methods import Output, Sfsc, Target, priorities
+from trainer.losses import asymmetric_loss, evidence, expected_cross_entropy, misleading_evidence, softmax_loss
+from trainer.methods import Asymmetric, Bct, Independent, Joint, Output, Sfsc, Target, method_of, priorities
 from trainer.recipe import Recipe
 
 IDENTITY = torch.tensor([0, 2, 1])
+WIDTHS = (0.25, 0.5, 1.0)
 
 
 def output(seed: int = 0) -> Output:
     generator = torch.Generator().manual_seed(seed)
     embedding = F.normalize(torch.randn(3, 6, generator=generator))
-    return Output(embedding, embedding[:, :4].contiguous())
+    return Output(embedding, F.normalize(torch.randn(4, 6, generator=generator)))
 
 
-def recipe(**settings: Any) -> Recipe:
+def recipe(method: str = "sfsc", **settings: Any) -> Recipe:
     plain = {"kl_weight": 0, "distillation": 0, "evidence_scale": 5}
-    return Recipe.model_validate({"compatibility": plain | settings})
+    return Recipe.model_validate({"method": method, "compatibility": plain | settings})
 
 
-def loss(teacher: torch.Tensor | None, *, progress: float = 0.0, **settings: Any) -> float:
-    return Sfsc(recipe(**settings)).loss(output(), Target(IDENTITY, progress), teacher).value.item()
+def loss(anchor: Output | None, *, progress: float = 0.0, method: str = "sfsc", **settings: Any) -> float:
+    asked = method_of(recipe(method, **settings))
+    return asked.loss(output(), Target(IDENTITY, progress), anchor).value.item()
 
 
-def test_the_widest_learns_by_softmax_alone() -> None:
-    expected = softmax_loss(output().cosines, IDENTITY, Recipe().softmax_scale).item()
-    assert loss(None, kl_weight=1, distillation=1, progress=1) == pytest.approx(expected)
+def softmax(given: Output) -> float:
+    return softmax_loss(given.cosines, IDENTITY, Recipe().softmax_scale).item()
+
+
+@pytest.mark.parametrize("method", ["sfsc", "joint", "bct", "asymmetric", "independent", "unified"])
+def test_without_anchor_every_method_is_the_base_loss(method: str) -> None:
+    assert loss(None, method=method, kl_weight=1, distillation=1, progress=1) == pytest.approx(softmax(output()))
 
 
 def test_a_narrow_one_learns_from_its_evidence_or_by_the_plain_loss_of_the_widest() -> None:
-    teacher = output(1).embedding
-    assert loss(teacher) == pytest.approx(expected_cross_entropy(evidence(output().cosines, 5), IDENTITY).item())
-    assert loss(teacher, loss="plain") == pytest.approx(loss(None))
+    anchor = output(1)
+    assert loss(anchor) == pytest.approx(expected_cross_entropy(evidence(output().cosines, 5), IDENTITY).item())
+    assert loss(anchor, loss="plain") == pytest.approx(loss(None))
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_misleading_evidence_counts_more_as_training_goes_on(progress: float) -> None:
-    teacher = output(1).embedding
+    anchor = output(1)
     misleading = misleading_evidence(evidence(output().cosines, 5), IDENTITY).item()
-    assert loss(teacher, kl_weight=0.3, progress=progress) == pytest.approx(loss(teacher) + 0.3 * progress * misleading)
+    assert loss(anchor, kl_weight=0.3, progress=progress) == pytest.approx(loss(anchor) + 0.3 * progress * misleading)
 
 
 def test_a_narrow_one_is_drawn_to_the_widest() -> None:
-    own = output().embedding
+    own = output()
+    opposite = Output(-own.embedding, own.prototypes)
     assert loss(own, distillation=2) == pytest.approx(loss(own), abs=1e-6)
-    assert loss(-own, distillation=2) == pytest.approx(loss(own) + 2 * 2, abs=1e-6)
+    assert loss(opposite, distillation=2) == pytest.approx(loss(own) + 2 * 2, abs=1e-6)
+
+
+def test_backward_compatible_training_adds_what_the_old_classifier_says() -> None:
+    old = output(1)
+    judged = Output(output().embedding, old.prototypes)
+    assert loss(old, method="bct") == pytest.approx(softmax(output()) + softmax(judged))
+
+
+def test_asymmetric_training_looks_at_the_embeddings_of_the_widest_alone() -> None:
+    widest = output(1)
+    own = output().embedding
+    pairs = asymmetric_loss(own, widest.embedding, IDENTITY).item()
+    regression = 1 - (own * widest.embedding).sum(1).mean().item()
+    assert loss(widest, method="asymmetric") == pytest.approx(pairs + regression)
+
+
+@pytest.mark.parametrize("method", ["joint", "independent", "unified"])
+def test_others_look_at_nobody(method: str) -> None:
+    assert method_of(recipe(method)).anchor(WIDTHS) is None
+    assert loss(output(1), method=method) == pytest.approx(loss(None))
+
+
+@pytest.mark.parametrize(
+    ("kind", "phases", "anchor", "one_network", "reconciles"),
+    [
+        (Sfsc, (WIDTHS,), 1.0, True, True),
+        (Joint, (WIDTHS,), None, True, False),
+        (Independent, (WIDTHS,), None, False, False),
+        (Bct, ((0.25,), (0.5, 1.0)), 0.25, False, False),
+        (Asymmetric, ((1.0,), (0.25, 0.5)), 1.0, False, False),
+    ],
+)
+def test_the_order_of_training(kind: Any, phases: Any, anchor: Any, one_network: bool, reconciles: bool) -> None:
+    method = kind(Recipe())
+    assert method.phases(WIDTHS) == phases
+    assert method.anchor(WIDTHS) == anchor
+    assert (method.one_network, method.reconciles) == (one_network, reconciles)
+
+
+@pytest.mark.parametrize("kind", [Bct, Asymmetric])
+def test_a_single_width_has_a_single_phase(kind: Any) -> None:
+    assert kind(Recipe()).phases((1.0,)) == ((1.0,),)
 
 
 def test_uncertainty_is_told_for_every_width() -> None:
     told = Sfsc(recipe()).loss(output(), Target(IDENTITY, 0), None).uncertainty
     assert told == pytest.approx(evidence(output().cosines, 5).uncertainty.mean().item())
+
+
+def test_without_prototypes_of_its_own_uncertainty_is_that_before_the_widest_ones() -> None:
+    told = Asymmetric(recipe()).loss(output(), Target(IDENTITY, 0), output(1)).uncertainty
+    seen = output().embedding @ output(1).prototypes.T
+    assert told == pytest.approx(evidence(seen, 5).uncertainty.mean().item())
 
 
 def test_priorities_are_equal_or_follow_uncertainty() -> None:

@@ -54,7 +54,7 @@ def test_the_settings_are_listed_only_where_one_is_unknown() -> None:
         parse_recipe({"learning_rte": 0.1}, "my.toml")
     with pytest.raises(TrainerError) as wrong:
         parse_recipe({"learning_rate": -1}, "my.toml")
-    assert "Known settings: arch" in unknown.value.remedy
+    assert "Known settings: method, loss, arch" in unknown.value.remedy
     assert "Known settings" not in wrong.value.remedy
 
 

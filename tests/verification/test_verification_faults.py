@@ -297,7 +297,7 @@ def _make_probe_grey(dist: Path) -> None:
 
 def _export_with_norms_of_the_widest(run: Path, artifact: Path, layers: type[SwitchableNorm | EmbeddingNorm]) -> None:
     """Export anew, with the leading part of the widest model's batch norms; sidecar and description are adapted."""
-    supernet, sidecar = RunFolder.open(run).supernet(), read_sidecar(artifact)
+    supernet, sidecar = RunFolder.open(run).networks(), read_sidecar(artifact)
     for layer in supernet.modules():
         if isinstance(layer, layers):
             own, widest = layer.norms[layer.widths.index(sidecar.width)], layer.norms[-1].state_dict()

@@ -1,0 +1,116 @@
+"""Whole runs of every method: who shares weights with whom, who is frozen when, and that runs can be resumed."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
+from trainer.loop import StepReport, Training
+from trainer.networks import Separate
+from trainer.supernet import Supernet
+
+METHODS = ("sfsc", "joint", "bct", "asymmetric", "independent", "unified")
+SEPARATE = ("bct", "asymmetric", "independent")
+
+
+class StoppedError(Exception):
+    pass
+
+
+def training(method: str, **settings: Any) -> Training:
+    with tiny_architecture():
+        return Training(tiny_recipe(method=method, **settings), flat_colours())
+
+
+def run(started: Training, until: int | None = None) -> list[StepReport]:
+    reports: list[StepReport] = []
+
+    def on_step(report: StepReport) -> None:
+        reports.append(report)
+        if report.step == until:
+            raise StoppedError
+
+    with contextlib.suppress(StoppedError):
+        started.run(on_step, lambda epoch: None)
+    return reports
+
+
+def weights(of: Training, width: float) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in of.networks.of(width).state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_widths_share_weights_or_have_networks_of_their_own(method: str) -> None:
+    networks = training(method).networks
+    assert isinstance(networks, Separate if method in SEPARATE else Supernet)
+    assert networks.widths == ((0.5,) if method == "unified" else (0.5, 1.0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_what_is_trivial(method: str) -> None:
+    reports = run(training(method, epochs=12))
+    for width in range(len(reports[0].loss)):
+        told = [report.loss[width] for report in reports if report.loss[width] is not None]
+        assert sum(told[-2:]) < 0.85 * sum(told[:2])
+
+
+@pytest.mark.parametrize(("method", "first"), [("bct", 0.5), ("asymmetric", 1.0)])
+def test_what_was_trained_first_is_frozen_then(method: str, first: float) -> None:
+    started = training(method)
+    reports = run(started, until=6)  # three epochs of two steps: the first phase
+    frozen, other = weights(started, first), weights(started, 1.5 - first)
+    reports += run(started)
+    assert same(weights(started, first), frozen)
+    assert not same(weights(started, 1.5 - first), other)
+    trained = [tuple(loss is not None for loss in report.loss) for report in reports]
+    assert trained == [(first == 0.5, first == 1.0)] * 6 + [(first == 1.0, first == 0.5)] * 6
+    assert started.epochs == 6
+
+
+@pytest.mark.parametrize("method", SEPARATE)
+def test_what_waits_for_its_phase_stays_as_it_was(method: str) -> None:
+    started = training(method)
+    before = weights(started, 0.5), weights(started, 1.0)
+    run(started, until=2)
+    changed = [not same(old, weights(started, width)) for old, width in zip(before, (0.5, 1.0), strict=True)]
+    assert changed == {"bct": [True, False], "asymmetric": [False, True], "independent": [True, True]}[method]
+
+
+def test_an_independent_width_learns_as_if_it_were_alone() -> None:
+    together = training("independent")
+    alone = training("joint", widths=(1.0,))
+    alone.networks.load_state_dict(weights(together, 1.0))
+    run(together)
+    run(alone)
+    assert same(weights(together, 1.0), weights(alone, 1.0))
+
+
+@pytest.mark.parametrize("method", ["joint", "bct", "asymmetric"])
+@pytest.mark.parametrize("step", [3, 7])
+def test_a_resumed_run_ends_at_the_same_weights(tmp_path: Path, method: str, step: int) -> None:
+    """In the first phase as well as in the second."""
+    uninterrupted, stopped, resumed = (training(method, epochs=2) for _ in range(3))
+    run(uninterrupted)
+    run(stopped, until=step)
+    stopped.save(tmp_path / "checkpoint.pt")
+    resumed.resume(tmp_path / "checkpoint.pt")
+    run(resumed)
+    assert same(resumed.networks.state_dict(), uninterrupted.networks.state_dict())
+
+
+def test_joint_gradients_are_the_sum() -> None:
+    """As SFSC with the plain loss, without projection and without distillation."""
+    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0}
+    joint, sfsc = training("joint", epochs=1), training("sfsc", epochs=1, compatibility=halves_off)
+    run(joint)
+    run(sfsc)
+    for name, tensor in joint.networks.state_dict().items():
+        torch.testing.assert_close(tensor, sfsc.networks.state_dict()[name], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,57 @@
+"""The networks of a run: one supernet that holds all widths, or one for each."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+from trainer.methods import method_of
+from trainer.recipe import Recipe
+from trainer.supernet import Supernet
+
+
+class Separate(nn.Module):
+    """A network of its own for each width: for methods that share no weights.
+
+    Args:
+        members: one for each width, ascending; each trains one width only.
+    """
+
+    def __init__(self, members: Sequence[Supernet]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.widths = tuple(width for member in members for width in member.widths)
+        self.dim = members[0].dim
+
+    def of(self, width: float) -> Supernet:
+        """The network that holds a width."""
+        member = self.members[self.widths.index(width)]
+        assert isinstance(member, Supernet)
+        return member
+
+    def forward(self, images: Tensor, width: float) -> Tensor:
+        """See ``Supernet.forward``."""
+        embedding: Tensor = self.of(width)(images, width)
+        return embedding
+
+
+Networks: TypeAlias = Supernet | Separate
+
+
+def build(recipe: Recipe, identities: int) -> Networks:
+    """The untrained networks of a recipe.
+
+    Args:
+        recipe: says whether widths share weights.
+        identities: number of identities of the training set.
+
+    Raises:
+        TrainerError: see ``Supernet``.
+    """
+    if method_of(recipe).one_network:
+        return _supernet(recipe, recipe.trained_widths, identities)
+    return Separate([_supernet(recipe, (width,), identities) for width in recipe.trained_widths])
+
+
+def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Supernet:
+    return Supernet(recipe.arch, widths, recipe.embedding_dim, identities)
