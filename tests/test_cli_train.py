@@ -48,8 +48,12 @@ def test_every_option_arrives(asked: list[TrainRequest]) -> None:
         *("--data", "images", "--recipe", "mine.toml", "--arch", "resnet18", "--widths", "0.5,1", "--epochs", "3"),
         *("--batch-size", "32", "--image-size", "128x64", "--embedding-dim", "64", "--seed", "7", "--device", "cpu"),
         *("--out", "runs/b", "--skip-unreadable", "--evaluate-every", "2"),
+        *("--method", "joint", "--loss", "circle", "--conflict", "none", "--compatible-loss", "plain"),
     )
     overrides = {
+        "method": "joint",
+        "loss": "circle",
+        "compatibility": {"conflict": "none", "loss": "plain"},
         "arch": "resnet18",
         "widths": (0.5, 1.0),
         "epochs": 3,

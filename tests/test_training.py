@@ -115,7 +115,10 @@ def weights(folder: Path) -> bytes:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    """Of the metrics, without how long a step took: the one thing that is not repeatable."""
+    steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert all(step.pop("seconds") > 0 for step in steps)
+    return steps
 
 
 def press_ctrl_c_after(step: int) -> Heard:
@@ -385,3 +388,12 @@ def test_a_run_is_not_resumed_without_its_checkpoint(request_for: Callable[..., 
     checkpoint.unlink()
     with pytest.raises(SfscError, match=r"has no checkpoint\.pt"):
         train(TrainRequest(resume=folder), Heard())
+
+
+def test_a_single_setting_of_a_table_leaves_the_others_of_the_recipe(images: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[compatibility]\nkl_weight = 0.25\nconflict = 'none'\n")
+    overrides = SETTINGS | {"compatibility": {"conflict": "zero-padded"}}
+    prepared = prepare(TrainRequest(data=images, recipe=recipe, overrides=overrides, out=tmp_path / "run"))
+    settings = prepared.recipe.compatibility
+    assert (settings.kl_weight, settings.conflict) == (0.25, "zero-padded")

@@ -1,15 +1,15 @@
 """`sfsc-deploy train`."""
 
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sfsc_deploy.cli.console import notices, results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
+from sfsc_deploy.cli.recipe_options import given, height_and_width, width_list
 
 if TYPE_CHECKING:
     from sfsc_deploy.run_folder import RunFolder
@@ -33,6 +33,22 @@ def train(
     ] = False,
     recipe: Annotated[
         Path | None, option("FILE.toml", "Settings of the training.", default="made for a small CPU", panel=RECIPE)
+    ] = None,
+    method: Annotated[
+        str | None,
+        option("NAME", "sfsc, joint, bct, asymmetric, independent or unified.", default="sfsc", panel=RECIPE),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        option("NAME", "Of the widest: softmax, arcface, cosface, triplet, circle.", default="softmax", panel=RECIPE),
+    ] = None,
+    compatible_loss: Annotated[
+        str | None,
+        option("NAME", "Of the narrower ones: uncertainty or plain.", default="uncertainty", panel=RECIPE),
+    ] = None,
+    conflict: Annotated[
+        str | None,
+        option("NAME", "Projection of gradients: none, zero-padded, shared.", default="shared", panel=RECIPE),
     ] = None,
     arch: Annotated[
         str | None, option("NAME", "Network: resnet-mini or resnet18.", default="resnet-mini", panel=RECIPE)
@@ -81,12 +97,15 @@ def train(
     request = TrainRequest(
         data=data,
         recipe=recipe,
-        overrides=_given(
+        overrides=given(
+            method=method,
+            loss=loss,
+            compatibility=given(loss=compatible_loss, conflict=conflict) or None,
             arch=arch,
-            widths=_widths(widths),
+            widths=width_list(widths),
             epochs=epochs,
             batch_size=batch_size,
-            image_size=_image_size(image_size),
+            image_size=height_and_width(image_size),
             embedding_dim=embedding_dim,
             seed=seed,
             device=device,
@@ -118,27 +137,3 @@ def _tell(run: "RunFolder", json_file: Path | None) -> None:
     console.print(evaluation_table(evaluation["names"], evaluation["map"], evaluation["rank1"], "Cross-test"))
     console.print(f"The run is in {run.path}", soft_wrap=True)
     write_json({"run": run.path, "space": run.space, "evaluation": evaluation}, json_file)
-
-
-def _given(**settings: object) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _widths(text: str | None) -> tuple[float, ...] | None:
-    return None if text is None else tuple(_number(part, text) for part in text.split(","))
-
-
-def _number(part: str, text: str) -> float:
-    try:
-        return float(part)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no list of numbers such as 0.25,0.5,1", param_hint="--widths") from None
-
-
-def _image_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    size = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    if size is None:
-        raise typer.BadParameter(f"{text!r} is no size such as 64 or 128x64", param_hint="--image-size")
-    return int(size[1]), int(size[2] or size[1])

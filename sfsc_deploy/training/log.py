@@ -55,7 +55,7 @@ class StepWriter:
     def __init__(self, opened: IO[str]) -> None:
         self._opened = opened
 
-    def write(self, report: StepReport) -> None:
-        """Appends one step."""
-        self._opened.write(json.dumps(asdict(report)) + "\n")
+    def write(self, report: StepReport, seconds: float) -> None:
+        """Appends one step and how long it took."""
+        self._opened.write(json.dumps({**asdict(report), "seconds": round(seconds, 6)}) + "\n")
         self._opened.flush()

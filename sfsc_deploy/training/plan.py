@@ -1,6 +1,7 @@
 """From a request to a recipe, a data set and a folder: everything that can be wrong is found before training."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def prepare(request: TrainRequest) -> Prepared:
 
 
 def _new(request: TrainRequest) -> Prepared:
-    recipe = _recipe(request)
+    recipe = resolve_recipe(request)
     if request.out:
         _refuse_occupied(request.out)
     data = _open(request.data, skip_unreadable=request.skip_unreadable)
@@ -59,7 +60,7 @@ def _resumed(request: TrainRequest, folder: Path) -> Prepared:
             f"{folder} has no {CHECKPOINT}: it was stopped before its first epoch ended.",
             "Train anew with another --out.",
         )
-    recipe = parse_recipe(run.recipe.model_dump() | _asked(request), "the command line")
+    recipe = parse_recipe(merged(run.recipe.model_dump(), _asked(request)), "the command line")
     root = request.data or (Path(run.facts.root) if run.facts.root else None)
     data = _open(root, skip_unreadable=request.skip_unreadable)
     return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint)
@@ -71,12 +72,28 @@ def _open(root: Path | None, *, skip_unreadable: bool) -> DataSet:
     return data
 
 
-def _recipe(request: TrainRequest) -> Recipe:
+def resolve_recipe(request: TrainRequest) -> Recipe:
+    """The recipe of a new run.
+
+    Raises:
+        SfscError: its file can't be read.
+        TrainerError: it isn't valid.
+    """
     return parse_recipe(_asked(request), str(request.recipe or "the command line"))
 
 
 def _asked(request: TrainRequest) -> dict[str, Any]:
-    return (_read_settings(request.recipe) if request.recipe else {}) | dict(request.overrides)
+    return merged(_read_settings(request.recipe) if request.recipe else {}, request.overrides)
+
+
+def merged(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Single settings of a table leave the others as they are."""
+    inner = {
+        name: merged(settings[name], value)
+        for name, value in overrides.items()
+        if isinstance(value, Mapping) and isinstance(settings.get(name), dict)
+    }
+    return settings | dict(overrides) | inner
 
 
 def _read_settings(file: Path) -> dict[str, Any]:

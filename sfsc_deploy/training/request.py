@@ -24,6 +24,8 @@ class TrainRequest:
     resume: Path | None = None
     """An interrupted run folder to go on with."""
     skip_unreadable: bool = False
+    becomes_latest: bool = True
+    """Whether ``runs/latest`` is to point at the run once it has finished."""
     evaluate_every: int = 0
     """Measure the cross-test matrix every so many epochs; 0: at the end alone."""
 

@@ -50,16 +50,16 @@ def train(request: TrainRequest, listener: Listener) -> RunFolder:
         SfscError: images or a folder that can't be used; found before training starts.
         TrainerError: a recipe or a checkpoint that can't be used.
     """
-    return _Run(prepare(request), listener, request.evaluate_every).to_the_end()
+    return _Run(prepare(request), request, listener).to_the_end()
 
 
 class _Run:
     """One run on its way."""
 
-    def __init__(self, prepared: Prepared, listener: Listener, evaluate_every: int) -> None:
+    def __init__(self, prepared: Prepared, request: TrainRequest, listener: Listener) -> None:
         self._prepared = prepared
         self._listener = listener
-        self._evaluate_every = evaluate_every
+        self._request = request
         self._folder = prepared.folder
         self._training = Training(prepared.recipe, _labelled(prepared))
         if prepared.checkpoint:
@@ -93,8 +93,10 @@ class _Run:
         with suppress(OSError):  # it doesn't exist, or holds files of others
             self._folder.rmdir()
 
-    def _stepped(self, report: StepReport, write: Callable[[StepReport], None], interruption: Interruption) -> None:
-        write(report)
+    def _stepped(
+        self, report: StepReport, write: Callable[[StepReport, float], None], interruption: Interruption
+    ) -> None:
+        write(report, self._pace.lap())
         self._listener.stepped(self._pace.progress(report))
         if interruption.requested and report.step < self._training.steps:
             self._training.save(self._folder / CHECKPOINT)
@@ -106,7 +108,8 @@ class _Run:
     def _epoch_ended(self, epoch: int) -> None:
         last = epoch == self._training.epochs
         self._training.save(self._folder / CHECKPOINT)
-        if self._evaluate_every and epoch % self._evaluate_every == 0 and not last:
+        every = self._request.evaluate_every
+        if every and epoch % every == 0 and not last:
             self._listener.evaluated(epoch, self._evaluate())
 
     def _evaluate(self) -> Evaluation:
@@ -138,7 +141,8 @@ class _Run:
         draw_training(self._folder / PICTURE, self._log.read(), evaluation)
         self._draw_neighbours()
         write_recipe(self._folder, self._prepared.recipe, self._facts(space))
-        point_latest_at(self._folder)
+        if self._request.becomes_latest:
+            point_latest_at(self._folder)
         return RunFolder.open(self._folder)
 
     def _draw_neighbours(self) -> None:
@@ -195,8 +199,13 @@ class _Pace:
         self._training = training
 
     def start(self) -> None:
-        self._since = time.monotonic()
+        self._since = self._last = time.monotonic()
         self._first = self._training.steps_done
+
+    def lap(self) -> float:
+        """Seconds since the step before."""
+        before, self._last = self._last, time.monotonic()
+        return self._last - before
 
     def progress(self, report: StepReport) -> Progress:
         seconds_a_step = (time.monotonic() - self._since) / (report.step - self._first)
