@@ -186,5 +186,5 @@ def test_a_measurement_leaves_training_images_alone(tmp_path: Path) -> None:
 
 def test_every_layout_is_told_in_a_line() -> None:
     lines = expected_layouts().splitlines()
-    assert len(lines) == len(LAYOUTS) == 4
+    assert len(lines) == len(LAYOUTS) == 6
     assert all(layout.name in line and layout.expected in line for layout, line in zip(LAYOUTS, lines, strict=True))

@@ -23,7 +23,8 @@ def train(
         Path | None,
         option(
             "DIR|FILE.csv",
-            "Images to train on: Market-1501, folders train/query/gallery, a folder an identity, or a manifest.",
+            "Images to train on: Market-1501, MSMT17, VeRi-776, folders train/query/gallery, a folder an identity, "
+            "or a manifest.",
             default="images drawn by the program",
             panel=IMAGES,
         ),

@@ -1,7 +1,7 @@
 """Small data sets on disk."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -61,3 +61,35 @@ MARKET_TREE = (
     "bounding_box_test/0000_c4s1_001054_00.jpg",
     "bounding_box_test/-1_c5s1_001055_00.jpg",
 )
+
+VERI_TREE = (
+    "image_train/0001_c001_00016450_0.jpg",
+    "image_train/0001_c002_00016460_1.jpg",
+    "image_train/0003_c020_00016470_0.jpg",
+    "image_query/0002_c002_00030600_0.jpg",
+    "image_test/0002_c002_00030605_1.jpg",
+    "image_test/0002_c004_00084250_0.jpg",
+    "image_test/0005_c003_00084260_0.jpg",
+)
+
+MSMT_LISTS = {
+    "list_train.txt": ("0000/0000_000_01_0303morning_0015_0.jpg 0", "0001/0001_000_05_0303noon_0020_1.jpg 1"),
+    "list_val.txt": ("0000/0000_001_12_0303afternoon_0030_0.jpg 0",),
+    "list_query.txt": ("0000/0000_000_03_0303morning_0015_0.jpg 0",),
+    "list_gallery.txt": (
+        "0000/0000_001_03_0303morning_0016_0.jpg 0",
+        "0000/0000_002_14_0303morning_0017_0.jpg 0",
+        "0002/0002_000_01_0303morning_0018_0.jpg 2",
+    ),
+}
+
+
+def write_msmt17(
+    root: Path, lists: Mapping[str, Sequence[str]] = MSMT_LISTS, folders: tuple[str, str] = ("train", "test")
+) -> Path:
+    """A miniature of MSMT17, with the images that the lists name."""
+    for name, lines in lists.items():
+        folder = root / folders[name not in ("list_train.txt", "list_val.txt")]
+        write_tree(folder, [line.rpartition(" ")[0] for line in lines])
+        (root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return root

@@ -5,14 +5,13 @@ Paths are relative to the file's folder, whatever other folders lie there. Other
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from sfsc_deploy.data.dataset import Split
 from sfsc_deploy.data.layouts.layout import Layout, Splits
-from sfsc_deploy.data.listing import some_of
+from sfsc_deploy.data.layouts.listed_paths import check_listed, leads_out
 from sfsc_deploy.errors import SfscError
 
 MANIFEST = "manifest.csv"
@@ -45,7 +44,7 @@ def _read(root: Path) -> Splits:
             rows = list(_rows(file, csv.DictReader(lines)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SfscError(f"{file} is not a CSV file: {error}.", "Save it as CSV in UTF-8.") from None
-    _check_paths(file, rows)
+    check_listed(str(file), [row.path for row in rows], file.parent)
     known = all(row.camera is not None for row in rows)
     return Splits(*(_split([row for row in rows if row.split == name], known) for name in Splits._fields))
 
@@ -73,31 +72,13 @@ def _row(file: Path, line: int, cells: dict[str, str | None]) -> _Row:
         raise _wrong(
             file, line, f"has camera {camera!r}", "It must be a whole number, 0 or more, of at most nine digits."
         )
-    if _leads_out(path):
+    if leads_out(path):
         raise _wrong(file, line, f"has path {path}, which leads out of {file.parent}", "Give a path inside of it.")
     return _Row(file.parent / path, identity, split, int(camera) if camera else None)
 
 
 def _wrong(file: Path, line: int, what: str, remedy: str) -> SfscError:
     return SfscError(f"{file}, line {line}, {what}.", remedy)
-
-
-def _leads_out(path: str) -> bool:
-    # A manifest may come from elsewhere and be read here: both systems' ways out of the folder are refused.
-    posix, windows = PurePosixPath(path), PureWindowsPath(path)
-    return posix.is_absolute() or bool(windows.anchor) or ".." in windows.parts
-
-
-def _check_paths(file: Path, rows: list[_Row]) -> None:
-    twice = [path for path, count in Counter(row.path for row in rows).items() if count > 1]
-    if twice:
-        raise SfscError(f"{file} lists images twice:{some_of(twice)}", "List each image once.")
-    absent = [row.path for row in rows if not row.path.is_file()]
-    if absent:
-        raise SfscError(
-            f"{file} lists {len(absent)} images that don't exist:{some_of(absent)}",
-            f"Paths are relative to {file.parent}.",
-        )
 
 
 def _split(rows: list[_Row], has_cameras: bool) -> Split:

@@ -10,11 +10,13 @@ from sfsc_deploy.data.layouts.csv_manifest import CSV_MANIFEST
 from sfsc_deploy.data.layouts.identity_folders import IDENTITY_FOLDERS
 from sfsc_deploy.data.layouts.layout import Layout
 from sfsc_deploy.data.layouts.market1501 import MARKET1501
+from sfsc_deploy.data.layouts.msmt17 import MSMT17
 from sfsc_deploy.data.layouts.split_folders import SPLIT_FOLDERS
+from sfsc_deploy.data.layouts.veri776 import VERI776
 from sfsc_deploy.data.listing import sub_folders
 from sfsc_deploy.errors import SfscError
 
-LAYOUTS: tuple[Layout, ...] = (CSV_MANIFEST, MARKET1501, SPLIT_FOLDERS, IDENTITY_FOLDERS)
+LAYOUTS: tuple[Layout, ...] = (CSV_MANIFEST, MARKET1501, VERI776, SPLIT_FOLDERS, MSMT17, IDENTITY_FOLDERS)
 """In the order in which they are tried: the first that matches is read."""
 
 
