@@ -252,3 +252,15 @@ def test_a_gradient_of_zeros_is_no_conflict() -> None:
     rows = two_widths(0, (1, 3))
     assert share_of_conflicts(rows, "shared") == 0
     np.testing.assert_allclose(rows.tensors[0].total, [[1, 3]])
+
+
+@pytest.mark.parametrize("extent", ["zero-padded", "shared"])
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_where_all_widths_own_everything_it_is_the_pcgrad_of_torchjd(extent: Extent, seed: int) -> None:
+    aggregation = pytest.importorskip("torchjd.aggregation", reason="an oracle of the development extra")
+    rows = rows_with([(4, 3, 2)], [((),) * 4], seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # it draws its order from the global generator
+        expected = aggregation.PCGrad()(rows.tensors[0].rows.flatten(1).double())
+    assert reconciled(rows, extent, seed=seed)[0] == pytest.approx(expected.numpy(), rel=1e-5, abs=1e-6)
+    assert share_of_conflicts(rows, extent) > 0

@@ -47,6 +47,16 @@ def test_evidence_by_hand() -> None:
     assert found.uncertainty.item() == pytest.approx(2 / 6)
 
 
+def test_golden_values_of_the_expected_cross_entropy_and_its_gradient() -> None:
+    """For alpha = (3, 2), by the recurrences of digamma and trigamma: psi(5) - psi(3) = 1/3 + 1/4, and so on."""
+    alpha = torch.tensor([[3.0, 2.0]], dtype=torch.float64, requires_grad=True)
+    value = expected_cross_entropy(Evidence(alpha, alpha.sum(1)), torch.tensor([0]))
+    (gradient,) = torch.autograd.grad(value, alpha)
+    assert value.item() == pytest.approx(1 / 3 + 1 / 4)
+    trigamma_of_5 = math.pi**2 / 6 - (1 + 1 / 4 + 1 / 9 + 1 / 16)
+    assert gradient[0].tolist() == pytest.approx([-(1 / 9 + 1 / 16), trigamma_of_5])
+
+
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=30), st.floats(0.1, 30))
 def test_uncertainty_is_a_share_and_falls_with_evidence(cosines: list[float], scale: float) -> None:
     less, more = (
