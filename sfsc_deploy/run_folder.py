@@ -33,6 +33,16 @@ RUNS = Path("runs")
 """Where runs lie unless the user says otherwise, and where the newest one is looked for."""
 
 
+class OldGeneration(BaseModel):
+    """A run whose galleries stay in use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    """Its folder."""
+    space: str
+
+
 class RunFacts(BaseModel):
     """What a run resolved beyond its recipe: the ``[run]`` table of ``recipe.toml``."""
 
@@ -45,6 +55,8 @@ class RunFacts(BaseModel):
     identities: int
     """Number of training identities: the size of the shared classifier."""
     preprocessing: Preprocessing
+    compatible_with: OldGeneration | None = None
+    """The older generation that the run was made to fit."""
     space: str | None = None
     """Id of the embedding space; None until training has finished."""
     tools: dict[str, str]

@@ -56,6 +56,22 @@ def row_cosines(embedding: NDArray[np.float32], reference: NDArray[np.float32]) 
     return cosine
 
 
+def mean_directions(embedding: NDArray[np.float32], identity: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The mean embedding of each identity, of norm 1.
+
+    Args:
+        embedding: float32 [N, D], L2-normalised.
+        identity: int64 [N], 0 to K - 1, each at least once.
+
+    Returns:
+        float32 [K, D]; the mean is taken in float64.
+    """
+    sums = np.zeros((int(identity.max()) + 1, embedding.shape[1]))
+    np.add.at(sums, identity, embedding.astype(np.float64))
+    directions: NDArray[np.float32] = (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
+    return directions
+
+
 def top_k(query: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Indexes [Q, k] of the k best gallery images of each query; equal scores keep the gallery's order.
 

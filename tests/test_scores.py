@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.scores import on_grid, row_cosines, score_blocks, top_k
+from sfsc_deploy.scores import mean_directions, on_grid, row_cosines, score_blocks, top_k
 
 Embedding = NDArray[np.float32]
 
@@ -153,3 +153,13 @@ def test_row_cosines_are_those_of_the_formula_and_a_row_of_zeros_agrees_with_not
         for row, wanted in zip(embedding.astype(np.float64), reference.astype(np.float64), strict=True)
     ]
     np.testing.assert_allclose(row_cosines(embedding, reference), slow, rtol=1e-12)
+
+
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_mean_directions_by_definition(seed: int, identities: int) -> None:
+    rng = np.random.default_rng(seed)
+    identity = np.concatenate([np.arange(identities), rng.integers(0, identities, 5)])
+    rows = rng.normal(size=(len(identity), 3)).astype(np.float32)
+    for number, direction in enumerate(mean_directions(rows, identity)):
+        mean = rows[identity == number].astype(np.float64).mean(0)
+        np.testing.assert_allclose(direction, mean / np.linalg.norm(mean), rtol=1e-5, atol=1e-6)

@@ -22,6 +22,7 @@ from sfsc_deploy.errors import SfscError  # noqa: E402
 from sfsc_deploy.evaluation import Evaluation  # noqa: E402
 from sfsc_deploy.probe import Probe  # noqa: E402
 from sfsc_deploy.run_folder import RunFolder  # noqa: E402
+from sfsc_deploy.runtime.torch_backend import reference  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.plan import prepare  # noqa: E402
@@ -397,3 +398,40 @@ def test_a_single_setting_of_a_table_leaves_the_others_of_the_recipe(images: Pat
     prepared = prepare(TrainRequest(data=images, recipe=recipe, overrides=overrides, out=tmp_path / "run"))
     settings = prepared.recipe.compatibility
     assert (settings.kl_weight, settings.conflict) == (0.25, "zero-padded")
+
+
+def test_a_new_generation_is_drawn_to_where_the_old_one_saw_each_identity(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    old = finished[0]
+    fitting = train(replace(request_for(tmp_path / "new", seed=1, epochs=20), compatible_with=old.path), Heard())
+    free = train(request_for(tmp_path / "free", seed=1, epochs=20), Heard())
+    generation = fitting.facts.compatible_with
+    assert generation is not None
+    assert (generation.run, generation.space) == (str(old.path.resolve()), old.space)
+    assert free.facts.compatible_with is None
+    assert agreement(fitting, old) > agreement(free, old) + 0.1
+
+
+def agreement(run: RunFolder, old: RunFolder) -> float:
+    """Mean cosine of both generations' embeddings of the same images."""
+    images = Probe.load(old.probe_path).images
+    with reference(run) as ours, reference(old) as theirs:
+        return float((ours.embed(images) * theirs.embed(images)).sum(1).mean())
+
+
+def test_a_resumed_run_still_fits_the_old_generation(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    old = finished[0].path
+    whole = train(replace(request_for(tmp_path / "whole", seed=1), compatible_with=old), Heard())
+    folder = interrupted(replace(request_for(tmp_path / "parts", seed=1), compatible_with=old), 2)
+    assert weights(train(TrainRequest(resume=folder), Heard()).path) == weights(whole.path)
+
+
+def test_an_old_generation_of_another_dimension_is_refused(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    request = replace(request_for(tmp_path / "new", embedding_dim=DIM + 1), compatible_with=finished[0].path)
+    with pytest.raises(SfscError, match=f"embeddings of {DIM} numbers, the new run .*--embedding-dim {DIM}"):
+        train(request, Heard())

@@ -17,7 +17,7 @@ from trainer.augment import Augmenter
 from trainer.batches import BalancedBatches
 from trainer.collection import Added, Collection, Reconciled
 from trainer.errors import TrainerError
-from trainer.methods import Method, Output, Phase, Target, WidthLoss, method_of
+from trainer.methods import FittingOldGeneration, Method, Output, Phase, Target, WidthLoss, method_of
 from trainer.networks import Networks, build
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
@@ -69,12 +69,16 @@ class Training:
     Args:
         recipe: of the run.
         images: what to train on.
+        old_prototypes: ``[K, D]`` float32, L2-normalised: what an older generation, which the run must fit, makes of
+            the K identities; None where it needn't fit any.
 
     Raises:
         TrainerError: too few identities for a batch, or a recipe that doesn't fit.
     """
 
-    def __init__(self, recipe: Recipe, images: LabelledImages) -> None:
+    def __init__(
+        self, recipe: Recipe, images: LabelledImages, old_prototypes: NDArray[np.float32] | None = None
+    ) -> None:
         identities = int(images.identity.max()) + 1
         _refuse_too_few(identities, recipe)
         self.recipe = recipe
@@ -86,7 +90,7 @@ class Training:
         self.batches = BalancedBatches(
             images.identity, recipe.identities_per_batch, recipe.images_per_identity, recipe.seed
         )
-        self._method = method_of(recipe)
+        self._method = self._fitting(old_prototypes)
         self._anchor = self._method.anchor(recipe.trained_widths)
         self._phases = self._method.phases(recipe.trained_widths)
         self._augment = Augmenter(recipe, images.mean)
@@ -95,6 +99,12 @@ class Training:
         self._normalisation = [
             torch.tensor(values, device=self.device).view(3, 1, 1) for values in (images.mean, images.std)
         ]
+
+    def _fitting(self, old_prototypes: NDArray[np.float32] | None) -> Method:
+        method = method_of(self.recipe)
+        if old_prototypes is None:
+            return method
+        return FittingOldGeneration(method, self.recipe, torch.from_numpy(old_prototypes).to(self.device))
 
     @property
     def epochs(self) -> int:

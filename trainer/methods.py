@@ -14,6 +14,7 @@ from trainer.losses import (
     evidence,
     expected_cross_entropy,
     misleading_evidence,
+    softmax_loss,
 )
 from trainer.recipe import Priority, Recipe
 
@@ -236,6 +237,46 @@ class Asymmetric(_Discriminating):
         pairs = asymmetric_loss(output.embedding, anchor.embedding, target.identity)
         regression = distillation_loss(output.embedding, anchor.embedding)
         return self.weighed(pairs + regression, output.seen_by(anchor))
+
+
+@dataclass(frozen=True)
+class FittingOldGeneration:
+    """A method all of whose widths must besides be recognised by the prototypes of an older generation.
+
+    That is the influence loss of backward-compatible training (arXiv 2003.11942, eq. 3) with its synthesised
+    classifier: prototypes are the old model's mean embeddings of the identities, which so may be new ones.
+    """
+
+    inner: Method
+    recipe: Recipe
+    old_prototypes: Tensor
+    """``[K, D]`` float32, L2-normalised, of the training identities."""
+
+    @property
+    def one_network(self) -> bool:
+        """As of the method itself."""
+        return self.inner.one_network
+
+    @property
+    def reconciles(self) -> bool:
+        """As of the method itself."""
+        return self.inner.reconciles
+
+    def phases(self, widths: Sequence[float]) -> tuple[Phase, ...]:
+        """As of the method itself."""
+        return self.inner.phases(widths)
+
+    def anchor(self, widths: Sequence[float]) -> float | None:
+        """As of the method itself."""
+        return self.inner.anchor(widths)
+
+    def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
+        """See ``Method.loss``."""
+        own = self.inner.loss(output, target, anchor)
+        seen = output.embedding @ self.old_prototypes.T
+        influence = softmax_loss(seen, target.identity, self.recipe.softmax_scale)
+        weight = self.recipe.compatibility.old_generation
+        return WidthLoss(own.value + weight * influence, own.uncertainty)
 
 
 def method_of(recipe: Recipe) -> Method:

@@ -41,6 +41,8 @@ class Compatibility(_Section):
     """Weight of the pull of a narrow model's embedding towards the widest one's of the same image."""
     priority: Priority = "equal"
     """``uncertainty``: each width's gradient is weighed by its uncertainty relative to the mean of all."""
+    old_generation: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of being recognised by an older generation's prototypes, where a run must fit one."""
     conflict: Literal["none", "zero-padded", "shared"] = "shared"
     """Over which parameters conflicting gradients are projected: see ``trainer.conflict``."""
     granularity: Literal["tensor", "network"] = "tensor"

@@ -72,6 +72,10 @@ def train(
     out: Annotated[
         Path | None, option("DIR", "Run folder to make.", default="the next number under runs/", panel=RUN)
     ] = None,
+    compatible_with: Annotated[
+        Path | None,
+        option("RUN", "An older run in whose galleries the new sub-models must still find.", default="none", panel=RUN),
+    ] = None,
     resume: Annotated[
         Path | None, option("DIR", "Go on with the interrupted run in this folder.", default="", panel=RUN)
     ] = None,
@@ -93,6 +97,8 @@ def train(
     """
     from sfsc_deploy.training import TrainRequest
 
+    if resume and compatible_with:
+        raise typer.BadParameter("a resumed run fits what it was begun for", param_hint="--compatible-with")
     if resume and out:
         raise typer.BadParameter("a resumed run stays in its folder", param_hint="--out")
     request = TrainRequest(
@@ -112,6 +118,7 @@ def train(
             device=device,
         ),
         out=out,
+        compatible_with=compatible_with,
         resume=resume,
         skip_unreadable=skip_unreadable,
         evaluate_every=evaluate_every,

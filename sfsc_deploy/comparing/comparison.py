@@ -45,7 +45,8 @@ class Standing:
     @property
     def matrix(self) -> NDArray[np.float64]:
         """mAP, mean over seeds: ``[widths, widths]``, queries by gallery."""
-        return np.stack([outcome.matrix for outcome in self.outcomes]).mean(axis=0)
+        mean: NDArray[np.float64] = np.stack([outcome.matrix for outcome in self.outcomes]).mean(axis=0)
+        return mean
 
     @property
     def mean(self) -> Figure:

@@ -27,6 +27,8 @@ class Prepared:
     preprocessing: Preprocessing
     checkpoint: Path | None
     """Where to go on from; None for a new run."""
+    old_generation: RunFolder | None
+    """What the run must fit; None where it needn't fit any."""
 
 
 def prepare(request: TrainRequest) -> Prepared:
@@ -45,7 +47,9 @@ def _new(request: TrainRequest) -> Prepared:
         _refuse_occupied(request.out)
     data = _open(request.data, skip_unreadable=request.skip_unreadable)
     folder = request.out or _next_free(data.name)
-    return Prepared(folder, recipe, data, _preprocessing(recipe), None)
+    return Prepared(
+        folder, recipe, data, _preprocessing(recipe), None, _old_generation(request.compatible_with, recipe)
+    )
 
 
 def _resumed(request: TrainRequest, folder: Path) -> Prepared:
@@ -63,7 +67,23 @@ def _resumed(request: TrainRequest, folder: Path) -> Prepared:
     recipe = parse_recipe(merged(run.recipe.model_dump(), _asked(request)), "the command line")
     root = request.data or (Path(run.facts.root) if run.facts.root else None)
     data = _open(root, skip_unreadable=request.skip_unreadable)
-    return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint)
+    old = run.facts.compatible_with
+    fitted = _old_generation(Path(old.run), recipe) if old else None
+    return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint, fitted)
+
+
+def _old_generation(folder: Path | None, recipe: Recipe) -> RunFolder | None:
+    """Opens it, finished and with embeddings as long as the new ones."""
+    if folder is None:
+        return None
+    old = RunFolder.open(folder)
+    if old.dim != recipe.embedding_dim:
+        raise SfscError(
+            f"{folder} has embeddings of {old.dim} numbers, the new run would have {recipe.embedding_dim}: neither "
+            "could be searched for in a gallery of the other.",
+            f"Train with --embedding-dim {old.dim}.",
+        )
+    return old if old.space else None
 
 
 def _open(root: Path | None, *, skip_unreadable: bool) -> DataSet:

@@ -21,6 +21,8 @@ class TrainRequest:
     """Single settings that go before those of the file."""
     out: Path | None = None
     """The run folder; None: the next free number under ``runs/``."""
+    compatible_with: Path | None = None
+    """Run folder of an older generation whose galleries must still be found in; None: there is none."""
     resume: Path | None = None
     """An interrupted run folder to go on with."""
     skip_unreadable: bool = False

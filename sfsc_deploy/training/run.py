@@ -5,6 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import space_id
 from sfsc_deploy.evaluation import Embed, Evaluation, HeldOut, cross_test
@@ -21,18 +24,20 @@ from sfsc_deploy.run_folder import (
     PROBE,
     RECIPE,
     WEIGHTS,
+    OldGeneration,
     RunFacts,
     RunFolder,
     point_latest_at,
     write_json,
     write_recipe,
 )
-from sfsc_deploy.runtime.torch_backend import TorchEmbedder
+from sfsc_deploy.runtime.torch_backend import TorchEmbedder, reference
+from sfsc_deploy.scores import mean_directions
 from sfsc_deploy.training.interruption import Interrupted, Interruption, interruptible
 from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared, prepare
 from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
-from trainer.loop import LabelledImages, StepReport, Training
+from trainer.loop import LabelledImages, StepReport, Training, resolve_device
 
 
 def train(request: TrainRequest, listener: Listener) -> RunFolder:
@@ -61,7 +66,7 @@ class _Run:
         self._listener = listener
         self._request = request
         self._folder = prepared.folder
-        self._training = Training(prepared.recipe, _labelled(prepared))
+        self._training = Training(prepared.recipe, _labelled(prepared), _old_prototypes(prepared))
         if prepared.checkpoint:
             self._training.resume(prepared.checkpoint)
         self._held_out = HeldOut.of(prepared.data, prepared.preprocessing)
@@ -164,12 +169,13 @@ class _Run:
         references.save(self._folder / PROBE)
 
     def _facts(self, space: str | None) -> RunFacts:
-        data = self._prepared.data
+        data, old = self._prepared.data, self._prepared.old_generation
         return RunFacts(
             data=data.name,
             root=str(data.root.resolve()) if data.root else None,
             identities=len(set(data.train.identity)),
             preprocessing=self._prepared.preprocessing,
+            compatible_with=OldGeneration(run=str(old.path.resolve()), space=old.space) if old else None,
             space=space,
             tools={"sfsc-deploy": __version__, **{tool: version(tool) for tool in ("torch", "kornia", "numpy")}},
         )
@@ -226,3 +232,12 @@ def _labelled(prepared: Prepared) -> LabelledImages:
     pixels = prepared.data.train.load(prepared.preprocessing)
     identity = prepared.data.train_identity()
     return LabelledImages(pixels, identity, prepared.preprocessing.mean, prepared.preprocessing.std)
+
+
+def _old_prototypes(prepared: Prepared) -> NDArray[np.float32] | None:
+    old = prepared.old_generation
+    if old is None:
+        return None
+    with reference(old, device=str(resolve_device(prepared.recipe.device))) as model:
+        embedding = model.embed(prepared.data.train.load(old.preprocessing))
+    return mean_directions(embedding, prepared.data.train_identity())
