@@ -25,7 +25,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 12, 3), dtype=np.uint
 def supernet() -> Supernet:
     """Untrained, but its batch norms have seen images."""
     torch.manual_seed(0)
-    supernet = Supernet("resnet-mini", WIDTHS, 8, 4).train()
+    supernet = Supernet("resnet-mini", WIDTHS, 8, 4, (16, 12)).train()
     with torch.no_grad():
         for width in WIDTHS:
             supernet(torch.randn(16, 3, 16, 12), width)

@@ -11,9 +11,10 @@ from torch import nn  # noqa: E402
 from sfsc_deploy.errors import SfscError  # noqa: E402
 from sfsc_deploy.slicing import slice_submodel  # noqa: E402
 from tiny_supernet import DIM, SIDE, calibrate, tiny_supernet  # noqa: E402
+from trainer.architectures import ARCHITECTURES  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
 from trainer.slimmable import Slimmable, channels  # noqa: E402
-from trainer.supernet import ARCHITECTURES, Supernet  # noqa: E402
+from trainer.supernet import Supernet  # noqa: E402
 
 BLOCKS = {"resnet-mini": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2)}
 STAGES = {"resnet-mini": (32, 64, 128, 256), "resnet18": (64, 128, 256, 512)}
@@ -24,7 +25,7 @@ ORDINARY = {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Identity, nn.Linear, nn.Batch
 
 def calibrated(arch: str = "resnet-mini") -> Supernet:
     torch.manual_seed(0)
-    supernet = Supernet(arch, WIDTHS, 16, 5)
+    supernet = Supernet(arch, WIDTHS, 16, 5, (48, 32))
     calibrate(supernet)
     return supernet.eval()
 

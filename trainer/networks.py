@@ -54,4 +54,4 @@ def build(recipe: Recipe, identities: int) -> Networks:
 
 
 def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Supernet:
-    return Supernet(recipe.arch, widths, recipe.embedding_dim, identities)
+    return Supernet(recipe.arch, widths, recipe.embedding_dim, identities, recipe.image_size)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from trainer.backbone import Backbone, ImageSize
 from trainer.norms import SwitchableNorm
 from trainer.slimmable import SlimmableConv2d
 
@@ -33,7 +34,7 @@ class BasicBlock(nn.Module):
         return activated
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """Stem, four stages of basic blocks, global average pooling: ``[N, 3, H, W]`` to ``[N, features]``.
 
     Args:
@@ -65,8 +66,9 @@ class ResNet(nn.Module):
         return x.mean((2, 3))
 
 
-def resnet_mini(widths: Sequence[float]) -> ResNet:
+def resnet_mini(widths: Sequence[float], image_size: ImageSize) -> ResNet:
     """ResNet-10 at half the usual channels with a stem for small images: trains in minutes on two cores."""
+    del image_size
     stages = (32, 64, 128, 256)
     stem = nn.Sequential(
         SlimmableConv2d(3, stages[0], 3, stride=2, slim_in=False),
@@ -76,8 +78,9 @@ def resnet_mini(widths: Sequence[float]) -> ResNet:
     return ResNet((1, 1, 1, 1), stages, stem, widths)
 
 
-def resnet18(widths: Sequence[float]) -> ResNet:
+def resnet18(widths: Sequence[float], image_size: ImageSize) -> ResNet:
     """The standard ResNet-18."""
+    del image_size
     stages = (64, 128, 256, 512)
     stem = nn.Sequential(
         SlimmableConv2d(3, stages[0], 7, stride=2, slim_in=False),

@@ -1,21 +1,16 @@
 """The supernet: one embedding network that holds every sub-model, and the classifier that all of them share."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.architectures import build
+from trainer.backbone import ImageSize
 from trainer.errors import TrainerError
 from trainer.norms import EmbeddingNorm
-from trainer.resnet import ResNet, resnet18, resnet_mini
 from trainer.slimmable import Region, Slimmable, SlimmableLinear, channels
-
-ARCHITECTURES: Final[dict[str, Callable[[Sequence[float]], ResNet]]] = {
-    "resnet-mini": resnet_mini,
-    "resnet18": resnet18,
-}
 
 
 class EmbeddingNet(nn.Module):
@@ -57,23 +52,22 @@ class Supernet(nn.Module):
     """A slimmable embedding network together with its shared classifier.
 
     Args:
-        arch: a key of ``ARCHITECTURES``.
+        arch: a key of ``trainer.architectures.ARCHITECTURES``.
         widths: width multipliers, ascending, the last one 1.
         dim: D, the dimension of the embedding at every width.
         identities: number of identities of the training set.
+        image_size: height and width of the images in pixels.
 
     Raises:
-        TrainerError: unknown architecture, or widths that leave a layer without channels or two widths with
-            the same ones.
+        TrainerError: unknown architecture, a size that it can't have, or widths that leave a layer without
+            channels or two widths with the same ones.
     """
 
-    def __init__(self, arch: str, widths: Sequence[float], dim: int, identities: int) -> None:
+    def __init__(self, arch: str, widths: Sequence[float], dim: int, identities: int, image_size: ImageSize) -> None:
         super().__init__()
-        if arch not in ARCHITECTURES:
-            raise TrainerError(f"There is no architecture {arch!r}.", f"Choose one of: {', '.join(ARCHITECTURES)}.")
         self.widths = tuple(widths)
         self.dim = dim
-        backbone = ARCHITECTURES[arch](self.widths)
+        backbone = build(arch, self.widths, image_size)
         self.net = EmbeddingNet(
             backbone,
             SlimmableLinear(backbone.features, dim),

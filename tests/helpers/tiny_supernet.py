@@ -9,19 +9,21 @@ import pytest
 import torch
 from torch import nn
 
+from trainer.architectures import ARCHITECTURES
+from trainer.backbone import ImageSize
 from trainer.loop import LabelledImages
 from trainer.norms import EmbeddingNorm, SwitchableNorm
 from trainer.recipe import Recipe
 from trainer.resnet import ResNet
 from trainer.slimmable import SlimmableConv2d
-from trainer.supernet import ARCHITECTURES, Supernet
+from trainer.supernet import Supernet
 
 STAGES = (8, 16)
 DIM = 8
 SIDE = 16
 
 
-def backbone(widths: Sequence[float]) -> ResNet:
+def backbone(widths: Sequence[float], image_size: ImageSize) -> ResNet:
     stem = nn.Sequential(
         SlimmableConv2d(3, STAGES[0], 3, stride=2, slim_in=False),
         SwitchableNorm(STAGES[0], widths),
@@ -41,7 +43,7 @@ def tiny_architecture() -> Iterator[None]:
 def tiny_supernet(widths: Sequence[float] = (0.5, 1.0), *, identities: int = 6, seed: int = 0) -> Supernet:
     torch.manual_seed(seed)
     with tiny_architecture():
-        return Supernet("tiny", widths, DIM, identities)
+        return Supernet("tiny", widths, DIM, identities, (SIDE, SIDE))
 
 
 def calibrate(model: nn.Module, seed: int = 7) -> None:

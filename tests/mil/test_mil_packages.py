@@ -17,7 +17,8 @@ from sfsc_deploy.runtime.mil_executor.predictor import ReferenceExecutor
 from sfsc_deploy.slicing import slice_submodel
 from tiny_supernet import calibrate
 from tiny_vit import TinyVit
-from trainer.supernet import ARCHITECTURES, Supernet
+from trainer.architectures import ARCHITECTURES
+from trainer.supernet import Supernet
 
 DIM, IMAGES = 16, 6
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,7 +29,7 @@ LIMITS = {"float32": (1 - 1e-6, 1e-5), "float16": (1 - 1e-4, 1e-2), "int8": (0.9
 
 def _submodel(architecture: str) -> nn.Module:
     torch.manual_seed(0)
-    supernet = Supernet(architecture, (0.25, 1.0), DIM, 4)
+    supernet = Supernet(architecture, (0.25, 1.0), DIM, 4, (32, 24))
     calibrate(supernet)
     return slice_submodel(supernet, 0.25)
 

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from tiny_supernet import DIM, SIDE, tiny_supernet
+from trainer.architectures import ARCHITECTURES
 from trainer.errors import TrainerError
-from trainer.supernet import ARCHITECTURES, CosineClassifier, Supernet
+from trainer.supernet import CosineClassifier, Supernet
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_width_embeds_with_the_same_dimension(arch: str) -> None:
-    supernet = Supernet(arch, (0.25, 1.0), 12, 5).eval()
+    supernet = Supernet(arch, (0.25, 1.0), 12, 5, (32, 24)).eval()
     images = torch.randn(2, 3, 32, 24)
     with torch.inference_mode():
         assert [supernet(images, width).shape for width in supernet.widths] == [(2, 12)] * 2
@@ -55,7 +56,7 @@ def test_widths_without_channels_of_their_own_are_refused(widths: tuple[float, .
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TrainerError, match=r"no architecture 'vgg'.*resnet-mini, resnet18"):
-        Supernet("vgg", (1.0,), DIM, 4)
+        Supernet("vgg", (1.0,), DIM, 4, (SIDE, SIDE))
 
 
 def test_the_classifier_gives_cosines_whatever_the_norms_of_its_prototypes() -> None:
