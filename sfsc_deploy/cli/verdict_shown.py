@@ -58,7 +58,8 @@ def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
         table.add_column(names[artifact.name], justify="center", overflow="fold")
     for name in CHECKS:
         checks = [check for check in verdict.checks if check.name == name]
-        table.add_row(name, *(_mark_of(checks, artifact.name) for artifact in verdict.artifacts))
+        if name != "upgrade" or checks:
+            table.add_row(name, *(_mark_of(checks, artifact.name) for artifact in verdict.artifacts))
     return table
 
 

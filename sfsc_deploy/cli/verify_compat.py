@@ -37,6 +37,14 @@ def verify_compat(
         Path | None,
         option("FILE.toml", "Thresholds by precision (docs/verification.md).", default="built in", panel=GATE),
     ] = None,
+    upgrade: Annotated[
+        bool,
+        typer.Option(
+            "--upgrade",
+            help="Two generations: the first SUBJECT embedded the gallery that stays, those of another space are new.",
+            rich_help_panel=GATE,
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave with 1 for UNVERIFIED, too.", rich_help_panel=GATE)
     ] = False,
@@ -62,7 +70,7 @@ def verify_compat(
     """
     from sfsc_deploy.cli.verdict_shown import show
 
-    verdict = _verify(subjects, data, probe, max_batch, policy)
+    verdict = _verify(subjects, data, probe, max_batch, policy, upgrade)
     show(verdict, results(json_file))
     write_json(verdict.to_json(), json_file)
     _write_reports(verdict, report, junit, markdown)
@@ -82,7 +90,7 @@ def _write_reports(verdict: "Verdict", page: Path | None, junit: Path | None, ma
 
 
 def _verify(
-    subjects: list[str], data: Path | None, probe: Path | None, max_batch: int, policy: Path | None
+    subjects: list[str], data: Path | None, probe: Path | None, max_batch: int, policy: Path | None, upgrade: bool
 ) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
@@ -98,4 +106,12 @@ def _verify(
         def on_progress(subject: str, check: str) -> None:
             shown(fleet.index(subject), len(fleet), f"{subject}: {check}")
 
-        return verify(fleet, data=images, probe=probe, max_batch=max_batch, policy=limits, on_progress=on_progress)
+        return verify(
+            fleet,
+            data=images,
+            probe=probe,
+            max_batch=max_batch,
+            policy=limits,
+            upgrade=upgrade,
+            on_progress=on_progress,
+        )

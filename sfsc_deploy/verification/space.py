@@ -21,6 +21,27 @@ def judge_spaces(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
     return {name: _judge(space, meant) for name, space in spaces.items()}
 
 
+def judge_generations(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
+    """Compare the spaces where two generations are meant: that of the first subject is the old one.
+
+    Args:
+        spaces: as of `judge_spaces`.
+    """
+    known = list(dict.fromkeys(space for space in spaces.values() if space is not None))
+    first = next(iter(spaces.values()))
+    return {name: _judge_generation(space, first, known) for name, space in spaces.items()}
+
+
+def _judge_generation(space: str | None, old: str | None, known: list[str]) -> Finding:
+    if space is None or old is None:
+        return unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
+    if len(known) != 2:
+        why = f"An upgrade takes artifacts of two spaces, the old one's first; these belong to {len(known)}."
+        return measured(False, why, space, "two spaces")
+    generation = "old" if space == old else "new"
+    return measured(True, f"The {generation} generation, space {space[:12]}.", space, "two spaces")
+
+
 def _judge(space: str | None, meant: str | None) -> Finding:
     if space is None:
         return unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")

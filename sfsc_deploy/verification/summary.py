@@ -33,7 +33,8 @@ def conclusion(verdict: Verdict) -> str:
     """The verdict and how it came about, in one sentence."""
     counts = {status: sum(check.status is status for check in verdict.checks) for status in Status}
     words = {
-        Status.PASS: f"{len(verdict.artifacts)} artifacts, one space, all {counts[Status.PASS]} checks passed.",
+        Status.PASS: f"{len(verdict.artifacts)} artifacts, {_spaces(verdict)}, "
+        f"all {counts[Status.PASS]} checks passed.",
         Status.FAIL: f"{counts[Status.FAIL]} of {len(verdict.checks)} checks failed.",
         Status.UNVERIFIED: f"nothing failed, but {counts[Status.UNVERIFIED]} of {len(verdict.checks)} checks were not "
         "possible.",
@@ -46,6 +47,8 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     judged = [check for check in verdict.checks if check.name == "criterion" and isinstance(check.value, float)]
     closest = min(judged, key=lambda check: float(check.value or 0), default=None)
     found = [f"Weakest pair, {place(closest)}: {closest.why}"] if closest else []
+    upgrades = [check for check in verdict.checks if check.name == "upgrade" and check.status is Status.PASS]
+    found += [f"Upgrade, {place(check)}: {check.why}" for check in upgrades]
     proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
     if proxies:
         found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
@@ -61,6 +64,10 @@ def objections(verdict: Verdict) -> tuple[Objection, ...]:
         Objection(status, where, tuple(checks), why, command)
         for (status, where, why, command), checks in causes.items()
     )
+
+
+def _spaces(verdict: Verdict) -> str:
+    return "one space" if len({artifact.space for artifact in verdict.artifacts}) == 1 else "two generations"
 
 
 def place(check: Check) -> str:

@@ -22,6 +22,7 @@ CHECKS = (
     "batch-invariance",
     "preprocessing",
     "criterion",
+    "upgrade",
     "top-k",
 )
 """The names of the checks in their order; stable, because reports and pipelines rely on them."""

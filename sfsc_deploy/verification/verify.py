@@ -10,7 +10,7 @@ from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
 from sfsc_deploy.verification.policy import DEFAULT, Policy
 from sfsc_deploy.verification.probes import Probes
-from sfsc_deploy.verification.space import judge_spaces
+from sfsc_deploy.verification.space import judge_generations, judge_spaces
 from sfsc_deploy.verification.subject import find_subjects
 from sfsc_deploy.verification.verdict import CHECKS, Check, Finding, Verdict
 
@@ -22,6 +22,7 @@ def verify(
     probe: Path | None = None,
     max_batch: int = MAX_BATCH,
     policy: Policy = DEFAULT,
+    upgrade: bool = False,
     on_progress: OnCheck | None = None,
 ) -> Verdict:
     """Check each subject, then whether they may be compared with each other, and how well that works.
@@ -34,6 +35,7 @@ def verify(
         probe: probe to try the subjects on; None: one that lies beside an artifact or in a run folder.
         max_batch: most images in one call of a backend.
         policy: the thresholds.
+        upgrade: whether two generations are meant: that of the first subject, whose gallery is stored, and a new one.
         on_progress: hears of each check before it is made: subject, name of the check.
 
     Raises:
@@ -44,20 +46,23 @@ def verify(
     found = find_subjects(subjects)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy)
     examinations = [examine(subject, setting, on_check) for subject in found]
-    spaces = judge_spaces({each.artifact.name: each.artifact.space for each in examinations})
-    contestants = [Contestant(each.artifact.name, each.artifact.space, each.rows) for each in examinations]
-    matrix, criterion = cross_test(contestants, lambda name: on_check(name, "criterion"))
-    checks = (check for each in examinations for check in _in_order(each, spaces, criterion))
+    judge = judge_generations if upgrade else judge_spaces
+    spaces = judge({each.artifact.name: each.artifact.space for each in examinations})
+    contestants = [
+        Contestant(each.artifact.name, each.artifact.space, each.rows, each.artifact.width) for each in examinations
+    ]
+    matrix, pairs = cross_test(contestants, lambda name: on_check(name, "criterion"), upgrade=upgrade)
+    checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
     artifacts = tuple(each.artifact for each in examinations)
     return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source)
 
 
-def _in_order(examination: Examination, spaces: Mapping[str, Finding], criterion: Sequence[Check]) -> Iterator[Check]:
+def _in_order(examination: Examination, spaces: Mapping[str, Finding], pairs: Sequence[Check]) -> Iterator[Check]:
     subject = examination.artifact.name
     findings = {**examination.findings, "space": spaces[subject]}
     for name in CHECKS:
-        if name == "criterion":
-            yield from (check for check in criterion if check.subject == subject)
+        if name in ("criterion", "upgrade"):
+            yield from (check for check in pairs if (check.name, check.subject) == (name, subject))
         else:
             yield Check.of(name, subject, findings[name])
 

@@ -1,0 +1,60 @@
+"""Is one retrieval at least as good as another one of the same queries? A loss counts when it is larger than chance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfsc_deploy.metrics import Interval, Retrieval, paired_bootstrap
+from sfsc_deploy.verification.thresholds import MIN_IDENTITIES, MIN_QUERIES
+from sfsc_deploy.verification.verdict import Finding, measured, unverified
+
+MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
+"""What lets more be told."""
+
+
+def judge(
+    cross: Retrieval, weaker: Retrieval, cluster: NDArray[np.int64], baseline: str = "the weaker self-test"
+) -> Finding:
+    """Is a cross-test at least what it is measured by, as far as these queries can tell?
+
+    Args:
+        cross: M(a, b) on Q queries.
+        weaker: what it is measured by, on the same queries: of the criterion, the lower of M(a, a) and M(b, b).
+        cluster: int64 [Q], identity of each query.
+        baseline: what `weaker` is called.
+    """
+    identities = len(np.unique(cluster[~np.isnan(cross.average_precision)]))
+    if identities < MIN_IDENTITIES or cross.queries < MIN_QUERIES:
+        return unverified(
+            f"Too few images: {cross.queries} queries of {identities} identities have a match in the gallery, "
+            f"{MIN_QUERIES} of {MIN_IDENTITIES} are needed. Give more with --data.",
+            MORE_IMAGES,
+        )
+    interval = paired_bootstrap(cross.average_precision, weaker.average_precision, cluster)
+    gain = cross.map - weaker.map
+    visible = _smallest_visible_loss(gain, interval, identities)
+    why = (
+        f"mAP {_percent(cross.map)}, {baseline} has {_percent(weaker.map)}: {_points(gain)} points (95 % "
+        f"interval {_points(interval.low)} to {_points(interval.high)}, {cross.queries} queries of {identities} "
+        f"identities). A loss below about {100 * visible:.1f} points would not show in these images."
+    )
+    details = {"low": interval.low, "high": interval.high, "smallest_visible_loss": visible}
+    return measured(interval.high >= 0, why, gain, 0.0, details)
+
+
+def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> float:
+    """The loss whose whole interval would lie below 0, or where no query changed, the rule of three.
+
+    That rule (Hanley and Lippman-Hand, JAMA 1983): of n identities none was lost, so with 95 % confidence at most 3 / n
+    of all there are would be.
+    """
+    if interval.low == interval.high:
+        return min(1.0, 3 / identities)
+    return interval.high - gain
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}"
