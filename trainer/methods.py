@@ -142,7 +142,7 @@ class Sfsc(_Discriminating):
         value = self._compatible(output, given, target)
         weight = self.recipe.compatibility.distillation
         if weight:
-            value = value + weight * distillation_loss(output.embedding, anchor.embedding)
+            value = value + weight * target.progress * distillation_loss(output.embedding, anchor.embedding)
         return WidthLoss(value, given.uncertainty.mean().item())
 
     def _compatible(self, output: Output, given: Evidence, target: Target) -> Tensor:

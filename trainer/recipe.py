@@ -37,8 +37,9 @@ class Compatibility(_Section):
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
-    distillation: Annotated[float, Field(ge=0)] = 0.5
-    """Weight of the pull of a narrow model's embedding towards the widest one's of the same image."""
+    distillation: Annotated[float, Field(ge=0)] = 2.0
+    """Final weight of the pull of a narrow model's embedding towards the widest one's of the same image, annealed
+    linearly from 0: early on the widest has nothing to teach."""
     priority: Priority = "equal"
     """``uncertainty``: each width's gradient is weighed by its uncertainty relative to the mean of all."""
     old_generation: Annotated[float, Field(ge=0)] = 1.0

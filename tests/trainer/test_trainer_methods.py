@@ -55,8 +55,15 @@ def test_misleading_evidence_counts_more_as_training_goes_on(progress: float) ->
 def test_a_narrow_one_is_drawn_to_the_widest() -> None:
     own = output()
     opposite = Output(-own.embedding, own.prototypes)
-    assert loss(own, distillation=2) == pytest.approx(loss(own), abs=1e-6)
-    assert loss(opposite, distillation=2) == pytest.approx(loss(own) + 2 * 2, abs=1e-6)
+    assert loss(own, distillation=2, progress=1) == pytest.approx(loss(own), abs=1e-6)
+    assert loss(opposite, distillation=2, progress=1) == pytest.approx(loss(own) + 2 * 2, abs=1e-6)
+
+
+def test_the_pull_grows_as_training_goes_on() -> None:
+    widest = output(1)
+    pulls = [loss(widest, distillation=2, progress=progress) - loss(widest) for progress in (0.0, 0.5, 1.0)]
+    assert pulls == pytest.approx([0, pulls[2] / 2, pulls[2]], abs=1e-6)
+    assert pulls[2] > 0
 
 
 def test_backward_compatible_training_adds_what_the_old_classifier_says() -> None:
