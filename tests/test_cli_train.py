@@ -47,7 +47,7 @@ def test_every_option_arrives(asked: list[TrainRequest]) -> None:
     sfsc_deploy(
         *("--data", "images", "--recipe", "mine.toml", "--arch", "resnet18", "--widths", "0.5,1", "--epochs", "3"),
         *("--batch-size", "32", "--image-size", "128x64", "--embedding-dim", "64", "--seed", "7", "--device", "cpu"),
-        *("--out", "runs/b", "--skip-unreadable", "--evaluate-every", "2"),
+        *("--out", "runs/b", "--skip-unreadable", "--evaluate-every", "2", "--workers", "3"),
         *("--method", "joint", "--loss", "circle", "--conflict", "none", "--compatible-loss", "plain"),
     )
     overrides = {
@@ -70,6 +70,7 @@ def test_every_option_arrives(asked: list[TrainRequest]) -> None:
             overrides=overrides,
             out=Path("runs/b"),
             skip_unreadable=True,
+            workers=3,
             evaluate_every=2,
         )
     ]
@@ -88,6 +89,7 @@ def test_a_single_image_size_is_a_square(asked: list[TrainRequest]) -> None:
         ["--image-size", "64x"],
         ["--image-size", "big"],
         ["--epochs", "many"],
+        ["--workers", "-1"],
         ["--resume", "runs/a", "--out", "runs/b"],
     ],
 )

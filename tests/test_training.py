@@ -207,6 +207,39 @@ def test_ctrl_c_and_resume_end_at_the_same_weights(
     assert lines(folder) == lines(finished[0].path)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_decodes_the_images_does_not_change_the_weights(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path, workers: int
+) -> None:
+    run = train(replace(request_for(tmp_path / "run"), workers=workers), Heard())
+    assert weights(run.path) == weights(finished[0].path)
+    assert run.recipe == finished[0].recipe
+
+
+def test_a_run_may_be_resumed_with_other_workers(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    folder = interrupted(replace(request_for(tmp_path / "run"), workers=2), 3)
+    train(TrainRequest(resume=folder, workers=0), Heard())
+    assert weights(folder) == weights(finished[0].path)
+
+
+def test_images_lost_during_training_leave_a_checkpoint(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], images: Path, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(images, tmp_path / "images")
+    unplug = Heard(lambda progress: progress.step == 1 and (copied / "train").rename(copied / "lost"))
+    request = replace(request_for(tmp_path / "run"), data=copied, workers=1)
+    with pytest.raises(SfscError, match=r"train\d\.png can't be read: no such file.* after step \d of 6") as caught:
+        train(request, unplug)
+    assert f"sfsc-deploy train --resume {tmp_path / 'run'}" in caught.value.remedy
+    (copied / "lost").rename(copied / "train")
+    heard = Heard()
+    train(TrainRequest(resume=tmp_path / "run"), heard)
+    assert heard.plans[0].steps_done >= 1
+    assert weights(tmp_path / "run") == weights(finished[0].path)
+
+
 def test_steps_behind_the_checkpoint_are_written_once(
     finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:

@@ -1,9 +1,7 @@
 """The training loop: labelled images in, a supernet out, a report after every step."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,33 +15,12 @@ from trainer.augment import Augmenter
 from trainer.batches import BalancedBatches
 from trainer.collection import Added, Collection, Reconciled
 from trainer.errors import TrainerError
+from trainer.images import TrainingImages
 from trainer.methods import FittingOldGeneration, Method, Output, Phase, Target, WidthLoss, method_of
 from trainer.networks import Networks, build
 from trainer.recipe import Recipe
 from trainer.schedule import learning_rate
 from trainer.supernet import Supernet
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Training images in memory."""
-
-    pixels: NDArray[np.uint8]
-    """``[N, H, W, 3]`` RGB."""
-    identity: NDArray[np.int64]
-    """``[N]``, 0 .. number of identities - 1."""
-    mean: tuple[float, float, float]
-    """Of each colour, in 0..1: subtracted before the network."""
-    std: tuple[float, float, float]
-    """Of each colour, in 0..1: divided by before the network."""
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of pixels and identities."""
-        digest = hashlib.sha256(str(self.pixels.shape).encode())
-        for part in (self.pixels, self.identity):
-            digest.update(np.ascontiguousarray(part).data)
-        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -77,7 +54,7 @@ class Training:
     """
 
     def __init__(
-        self, recipe: Recipe, images: LabelledImages, old_prototypes: NDArray[np.float32] | None = None
+        self, recipe: Recipe, images: TrainingImages, old_prototypes: NDArray[np.float32] | None = None
     ) -> None:
         identities = int(images.identity.max()) + 1
         _refuse_too_few(identities, recipe)
@@ -123,6 +100,7 @@ class Training:
             on_step: hears of every step; may raise to stop the run, which then stands after that step.
             on_epoch: hears the number of every epoch that ends.
         """
+        self.images.expect(self._coming())
         while self.steps_done < self.steps:
             epoch, first = divmod(self.steps_done, len(self.batches))
             for batch in self.batches.epoch(epoch)[first:]:
@@ -174,8 +152,14 @@ class Training:
     def _phase_steps(self) -> int:
         return self.recipe.epochs * len(self.batches)
 
+    def _coming(self) -> Iterator[NDArray[np.int64]]:
+        """The batches of all steps to come."""
+        epoch, first = divmod(self.steps_done, len(self.batches))
+        for number in range(epoch, self.epochs):
+            yield from self.batches.epoch(number)[first if number == epoch else 0 :]
+
     def _inputs(self, batch: NDArray[np.int64], progress: float) -> tuple[Tensor, Target]:
-        pixels = torch.from_numpy(self.images.pixels[batch]).to(self.device)
+        pixels = torch.from_numpy(self.images.read(batch)).to(self.device)
         images = self._augment(pixels.permute(0, 3, 1, 2).float() / 255, self._seed())
         mean, std = self._normalisation
         identity = torch.from_numpy(self.images.identity[batch]).to(self.device)

@@ -5,7 +5,9 @@ from typing import Any
 import typer
 
 
-def option(metavar: str, text: str, *, default: str, panel: str, flag: str | None = None) -> Any:
+def option(
+    metavar: str, text: str, *, default: str, panel: str, flag: str | None = None, least: int | None = None
+) -> Any:
     """An option that takes a value and is None when not given.
 
     Args:
@@ -14,10 +16,12 @@ def option(metavar: str, text: str, *, default: str, panel: str, flag: str | Non
         default: what happens without it; empty: the text says so already.
         panel: the group of options in which it is shown.
         flag: its name, where that isn't the parameter's.
+        least: the smallest number it takes.
     """
     return typer.Option(
         *([flag] if flag else []),
         metavar=metavar,
+        min=least,
         help=f"{text} [dim]\\[default: {default}][/dim]" if default else text,
         show_default=False,
         rich_help_panel=panel,

@@ -79,6 +79,17 @@ def train(
     resume: Annotated[
         Path | None, option("DIR", "Go on with the interrupted run in this folder.", default="", panel=RUN)
     ] = None,
+    workers: Annotated[
+        int | None,
+        option(
+            "N",
+            "Threads that decode images during training, for sets larger than memory; 0: all are decoded before. "
+            "The result is the same.",
+            default="0 up to 1 GiB of decoded images, else one a core",
+            panel=RUN,
+            least=0,
+        ),
+    ] = None,
     evaluate_every: Annotated[
         int,
         typer.Option(
@@ -121,6 +132,7 @@ def train(
         compatible_with=compatible_with,
         resume=resume,
         skip_unreadable=skip_unreadable,
+        workers=workers,
         evaluate_every=evaluate_every,
     )
     _tell(_run(request), json_file)

@@ -37,9 +37,12 @@ class UnreadableError(Exception):
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Pillow warns of damaged metadata, of which nothing is used here but the orientation."""
+    """Pillow warns of damaged metadata, of which nothing is used here but the orientation.
+
+    What others warn of is still heard: images may be decoded beside a whole training run.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", module="PIL")
         yield
 
 

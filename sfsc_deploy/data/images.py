@@ -57,7 +57,18 @@ def read_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8
         SfscError: not an image, truncated, of an unknown mode, or larger than `MAX_PIXELS`; the file is named.
     """
     with without_warnings():
-        return _read(source, preprocessing)
+        return prepare_image(source, preprocessing)
+
+
+def prepare_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """As `read_image`, for threads: their caller silences Pillow (`without_warnings`), which they can't each do."""
+    try:
+        image = decode(source)
+    except UnreadableError as error:
+        name = source if isinstance(source, Path) else "An image in memory"
+        raise SfscError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
+    size = (preprocessing.width, preprocessing.height)
+    return np.array(image.resize(size, _FILTERS[preprocessing.resize]))
 
 
 def read_images(
@@ -78,7 +89,7 @@ def read_images(
     """
     images = np.empty((len(sources), preprocessing.height, preprocessing.width, 3), np.uint8)
     with without_warnings(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        for place, image in enumerate(pool.map(lambda source: _read(source, preprocessing), sources)):
+        for place, image in enumerate(pool.map(lambda source: prepare_image(source, preprocessing), sources)):
             images[place] = image
     return images
 
@@ -92,16 +103,6 @@ def find_unreadable(paths: Iterable[Path], *, threads: int | None = None) -> lis
     with without_warnings(), ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         reasons = pool.map(_why_unreadable, paths)
         return [(path, reason) for path, reason in zip(paths, reasons, strict=True) if reason]
-
-
-def _read(source: Source, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    try:
-        image = decode(source)
-    except UnreadableError as error:
-        name = source if isinstance(source, Path) else "An image in memory"
-        raise SfscError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
-    size = (preprocessing.width, preprocessing.height)
-    return np.array(image.resize(size, _FILTERS[preprocessing.resize]))
 
 
 def _why_unreadable(path: Path) -> str | None:

@@ -26,6 +26,9 @@ class TrainRequest:
     resume: Path | None = None
     """An interrupted run folder to go on with."""
     skip_unreadable: bool = False
+    workers: int | None = None
+    """Threads that decode images during training; 0: all are decoded before, and kept in memory; None: 0 where they
+    take no more than `images.IN_MEMORY`, else one a core. No part of the recipe: the result doesn't depend on it."""
     becomes_latest: bool = True
     """Whether ``runs/latest`` is to point at the run once it has finished."""
     evaluate_every: int = 0

@@ -1,7 +1,7 @@
 """Trains a prepared run and finishes its folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import space_id
+from sfsc_deploy.data.dataset import Split
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.evaluation import Embed, Evaluation, HeldOut, cross_test
 from sfsc_deploy.files import replacing
 from sfsc_deploy.neighbours import find_neighbours
@@ -33,11 +35,16 @@ from sfsc_deploy.run_folder import (
 )
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder, reference
 from sfsc_deploy.scores import mean_directions
+from sfsc_deploy.training.images import LostImageError, training_images
 from sfsc_deploy.training.interruption import Interrupted, Interruption, interruptible
 from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared, prepare
 from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
-from trainer.loop import LabelledImages, StepReport, Training, resolve_device
+from trainer.images import TrainingImages
+from trainer.loop import StepReport, Training, resolve_device
+
+PART = 1024
+"""Training images that an older generation embeds at once."""
 
 
 def train(request: TrainRequest, listener: Listener) -> RunFolder:
@@ -52,21 +59,24 @@ def train(request: TrainRequest, listener: Listener) -> RunFolder:
 
     Raises:
         Interrupted: the user stopped it; a checkpoint is left.
-        SfscError: images or a folder that can't be used; found before training starts.
+        SfscError: images or a folder that can't be used, found before training starts; or an image that was lost
+            during it, where a checkpoint is left.
         TrainerError: a recipe or a checkpoint that can't be used.
     """
-    return _Run(prepare(request), request, listener).to_the_end()
+    prepared = prepare(request)
+    with training_images(prepared.data, prepared.preprocessing, request.workers) as images:
+        return _Run(prepared, images, request, listener).to_the_end()
 
 
 class _Run:
     """One run on its way."""
 
-    def __init__(self, prepared: Prepared, request: TrainRequest, listener: Listener) -> None:
+    def __init__(self, prepared: Prepared, images: TrainingImages, request: TrainRequest, listener: Listener) -> None:
         self._prepared = prepared
         self._listener = listener
         self._request = request
         self._folder = prepared.folder
-        self._training = Training(prepared.recipe, _labelled(prepared), _old_prototypes(prepared))
+        self._training = Training(prepared.recipe, images, _old_prototypes(prepared))
         if prepared.checkpoint:
             self._training.resume(prepared.checkpoint)
         self._held_out = HeldOut.of(prepared.data, prepared.preprocessing)
@@ -87,7 +97,21 @@ class _Run:
         self._listener.started(self._plan())
         with interruptible() as interruption, self._log.writing_after(self._training.steps_done) as log:
             self._pace.start()
-            self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
+            try:
+                self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
+            except LostImageError as error:
+                raise self._stopped_by(error) from None
+
+    def _stopped_by(self, error: LostImageError) -> SfscError:
+        """Leaves a checkpoint of the last whole step: the next one hasn't begun before its images are there."""
+        if not self._training.steps_done:
+            return error
+        self._training.save(self._folder / CHECKPOINT)
+        return SfscError(
+            f"{error.message} Training stopped after step {self._training.steps_done} of {self._training.steps}; the "
+            f"checkpoint is in {self._folder}.",
+            f"Restore the image, then go on with: sfsc-deploy train --resume {self._folder}",
+        )
 
     def _remove_unless_resumable(self) -> None:
         """Nobody can go on without a checkpoint, and a folder that holds a run is refused to the next one."""
@@ -228,16 +252,16 @@ class _Pace:
         )
 
 
-def _labelled(prepared: Prepared) -> LabelledImages:
-    pixels = prepared.data.train.load(prepared.preprocessing)
-    identity = prepared.data.train_identity()
-    return LabelledImages(pixels, identity, prepared.preprocessing.mean, prepared.preprocessing.std)
-
-
 def _old_prototypes(prepared: Prepared) -> NDArray[np.float32] | None:
     old = prepared.old_generation
     if old is None:
         return None
     with reference(old, device=str(resolve_device(prepared.recipe.device))) as model:
-        embedding = model.embed(prepared.data.train.load(old.preprocessing))
-    return mean_directions(embedding, prepared.data.train_identity())
+        parts = [model.embed(part.load(old.preprocessing)) for part in _parts(prepared.data.train)]
+    return mean_directions(np.concatenate(parts), prepared.data.train_identity())
+
+
+def _parts(split: Split) -> Iterator[Split]:
+    """Parts that fit into memory whatever the size of the whole."""
+    for start in range(0, len(split), PART):
+        yield split.keep(range(start, min(start + PART, len(split))))

@@ -19,7 +19,8 @@ from sfsc_deploy.exporting.run import export
 from sfsc_deploy.probe import ProbeSize, build
 from sfsc_deploy.run_folder import PROBE, WEIGHTS, RunFacts, RunFolder, write_recipe
 from sfsc_deploy.runtime.torch_backend import reference
-from trainer.loop import LabelledImages, Training
+from trainer.images import LabelledImages
+from trainer.loop import Training
 from trainer.recipe import Augmentation, Recipe
 
 WIDTHS = (0.25, 0.5, 1.0)

@@ -11,7 +11,7 @@ from torch import nn
 
 from trainer.architectures import ARCHITECTURES
 from trainer.backbone import ImageSize
-from trainer.loop import LabelledImages
+from trainer.images import LabelledImages
 from trainer.norms import EmbeddingNorm, SwitchableNorm
 from trainer.recipe import Recipe
 from trainer.resnet import ResNet

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
 from trainer.errors import TrainerError
-from trainer.loop import LabelledImages, StepReport, Training, resolve_device
+from trainer.images import LabelledImages
+from trainer.loop import StepReport, Training, resolve_device
 
 
 class StoppedError(Exception):
