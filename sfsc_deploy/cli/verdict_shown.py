@@ -50,7 +50,7 @@ def _artifact_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
 
 
 def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
-    from sfsc_deploy.verification import CHECKS
+    from sfsc_deploy.verification.verdict import CHECKS, ON_REQUEST
 
     table = Table(box=None, pad_edge=False)
     table.add_column("check", no_wrap=True)
@@ -58,7 +58,7 @@ def _check_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:
         table.add_column(names[artifact.name], justify="center", overflow="fold")
     for name in CHECKS:
         checks = [check for check in verdict.checks if check.name == name]
-        if name != "upgrade" or checks:
+        if checks or name not in ON_REQUEST:
             table.add_row(name, *(_mark_of(checks, artifact.name) for artifact in verdict.artifacts))
     return table
 

@@ -27,6 +27,9 @@ CHECKS = (
 )
 """The names of the checks in their order; stable, because reports and pipelines rely on them."""
 
+ON_REQUEST = frozenset({"upgrade"})
+"""Checks that are made only where they are asked for."""
+
 Number = float | int
 Details = Mapping[str, Number | str | tuple[float, ...]]
 
