@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sfsc_deploy.cli.tables import Score, matrix_table
+from sfsc_deploy.cli.waterfall_shown import show_waterfalls
 from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names
 
 if TYPE_CHECKING:
@@ -17,14 +18,22 @@ MARKS = {"PASS": "✓", "FAIL": "✗", "UNVERIFIED": "?"}
 COLOURS = {"PASS": "green", "FAIL": "red", "UNVERIFIED": "yellow"}
 
 
-def show(verdict: "Verdict", console: Console) -> None:
-    """Print the artifacts, the checks on each, the cross-tests, what does not hold and why, and the verdict."""
+def show(verdict: "Verdict", console: Console, *, waterfall: bool = False) -> None:
+    """Print the artifacts, the checks on each, the cross-tests, what does not hold and why, and the verdict.
+
+    Args:
+        verdict: what was found.
+        console: where to.
+        waterfall: print the steps from the reference to each artifact, too.
+    """
     names = short_names([artifact.name for artifact in verdict.artifacts])
     tables = [_artifact_table(verdict, names), _check_table(verdict, names)]
     if verdict.matrix:
         tables.append(_matrix(verdict, names))
     for table in tables:
         console.print(table, "")
+    if waterfall:
+        show_waterfalls(verdict, names, console)
     for objection in objections(verdict):
         console.print(_paragraph(objection), "", soft_wrap=True, sep="\n")
     for remark in remarks(verdict):

@@ -51,6 +51,14 @@ def verify_compat(
     max_batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Largest batch that is tried.", rich_help_panel=RUNNING)
     ] = 64,
+    waterfall: Annotated[
+        bool,
+        typer.Option("--waterfall", help="Tell step by step where a loss comes from.", rich_help_panel=RUNNING),
+    ] = False,
+    run: Annotated[
+        Path | None,
+        option("RUN", "The run they came from, for --waterfall.", default="one among the subjects", panel=RUNNING),
+    ] = None,
     json_file: JsonFile = None,
     report: Annotated[
         Path | None,
@@ -70,8 +78,8 @@ def verify_compat(
     """
     from sfsc_deploy.cli.verdict_shown import show
 
-    verdict = _verify(subjects, data, probe, max_batch, policy, upgrade)
-    show(verdict, results(json_file))
+    verdict = _verify(subjects, data, probe, policy, max_batch=max_batch, run=run, waterfall=waterfall, upgrade=upgrade)
+    show(verdict, results(json_file), waterfall=waterfall or run is not None)
     write_json(verdict.to_json(), json_file)
     _write_reports(verdict, report, junit, markdown)
     raise typer.Exit(1 if strict and verdict.exit_status else verdict.exit_status)
@@ -90,7 +98,15 @@ def _write_reports(verdict: "Verdict", page: Path | None, junit: Path | None, ma
 
 
 def _verify(
-    subjects: list[str], data: Path | None, probe: Path | None, max_batch: int, policy: Path | None, upgrade: bool
+    subjects: list[str],
+    data: Path | None,
+    probe: Path | None,
+    policy: Path | None,
+    *,
+    max_batch: int,
+    run: Path | None,
+    waterfall: bool,
+    upgrade: bool,
 ) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
@@ -113,5 +129,7 @@ def _verify(
             max_batch=max_batch,
             policy=limits,
             upgrade=upgrade,
+            run=run,
+            waterfall=waterfall,
             on_progress=on_progress,
         )

@@ -2,6 +2,6 @@
 
 from sfsc_deploy.probe.choice import ProbeSize, build, refuse_too_few
 from sfsc_deploy.probe.contents import Embed, Probe
-from sfsc_deploy.probe.drift import Drift, preprocessing_drift
+from sfsc_deploy.probe.drift import Drift, decoded_here, preprocessing_drift
 
-__all__ = ["Drift", "Embed", "Probe", "ProbeSize", "build", "preprocessing_drift", "refuse_too_few"]
+__all__ = ["Drift", "Embed", "Probe", "ProbeSize", "build", "decoded_here", "preprocessing_drift", "refuse_too_few"]

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from sfsc_deploy.data.images import read_image
@@ -25,15 +26,31 @@ class Drift(BaseModel):
     images: Annotated[int, Field(ge=1)]
 
 
-def preprocessing_drift(probe: Probe) -> Drift:
-    """Decode and resize the raw images of `probe` here and compare them with its resized ones.
+def decoded_here(probe: Probe) -> NDArray[np.uint8]:
+    """The raw images of `probe` decoded and resized here, uint8 [N, H, W, 3]; patterns, which have none, as they are.
+
+    Raises:
+        SfscError: a raw image cannot be decoded.
+    """
+    here = probe.images.copy()
+    for row in np.flatnonzero(~probe.is_pattern):
+        here[row] = read_image(probe.raw[row], probe.preprocessing)
+    return here
+
+
+def preprocessing_drift(probe: Probe, here: NDArray[np.uint8] | None = None) -> Drift:
+    """Compare the raw images of `probe`, decoded and resized here, with its resized ones.
 
     JPEG decoders differ by a level or two; more means that images reach the model otherwise than in training.
+
+    Args:
+        probe: with both.
+        here: what `decoded_here` gave, where that was called already.
 
     Raises:
         SfscError: a raw image cannot be decoded.
     """
     photographs = np.flatnonzero(~probe.is_pattern)
-    here = np.stack([read_image(probe.raw[row], probe.preprocessing) for row in photographs])
-    difference = np.abs(here.astype(np.int16) - probe.images[photographs])
+    decoded = (decoded_here(probe) if here is None else here)[photographs]
+    difference = np.abs(decoded.astype(np.int16) - probe.images[photographs])
     return Drift(max_levels=int(difference.max()), mean_levels=float(difference.mean()), images=len(photographs))

@@ -47,6 +47,7 @@ class OnnxEmbedder(Embedder):
         providers: Sequence[str] = (CPU,),
         threads: int | None = None,
         max_batch: int = MAX_BATCH,
+        optimised: bool = True,
     ) -> None:
         """Load the file and, where there is one, its sidecar.
 
@@ -55,11 +56,12 @@ class OnnxEmbedder(Embedder):
             providers: execution providers of ONNX Runtime, first choice first.
             threads: threads inside an operator; None: as many as there are cores.
             max_batch: most images in one call.
+            optimised: whether ONNX Runtime may rewrite the graph; else it runs operator by operator, as written.
 
         Raises:
             SfscError: a provider is absent, or the file is not readable or not usable at all.
         """
-        self._session = _open_session(path, providers, threads)
+        self._session = _open_session(path, providers, _options(threads, optimised=optimised))
         self.inputs = tuple(_fact(declared) for declared in self._session.get_inputs())
         self.outputs = tuple(_fact(declared) for declared in self._session.get_outputs())
         self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -117,7 +119,7 @@ def open_artifact(path: Path, settings: Settings) -> OnnxEmbedder:
     )
 
 
-def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> Any:
+def _open_session(path: Path, providers: Sequence[str], options: Any) -> Any:
     offered = onnxruntime.get_available_providers()
     absent = [provider for provider in providers if provider not in offered]
     if absent:
@@ -127,18 +129,20 @@ def _open_session(path: Path, providers: Sequence[str], threads: int | None) -> 
     if not path.is_file():
         raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
     try:
-        return onnxruntime.InferenceSession(path, _options(threads), providers=list(providers))
+        return onnxruntime.InferenceSession(path, options, providers=list(providers))
     except Exception as error:  # the types of ONNX Runtime have no base of their own
         raise SfscError(
             f"{path} cannot be read as {path.suffix[1:].upper()}: {_reason(error)}", "Copy or export it anew."
         ) from error
 
 
-def _options(threads: int | None) -> Any:
+def _options(threads: int | None, *, optimised: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.use_deterministic_compute = True
     options.intra_op_num_threads = threads or 0
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
 

@@ -61,7 +61,7 @@ class TorchEmbedder(Embedder):
     def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert self._model is not None
         try:
-            with _exact_float32():
+            with exact_float32():
                 image = torch.tensor(np.ascontiguousarray(images), device=self._device)
                 embedding: NDArray[np.float32] = self._model(image).cpu().numpy()
                 return embedding
@@ -102,7 +102,7 @@ def reference(
 
 
 @contextmanager
-def _exact_float32() -> Iterator[None]:
+def exact_float32() -> Iterator[None]:
     """Inference without TF32 and without kernels chosen by timing them."""
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_tf32

@@ -13,6 +13,9 @@ from sfsc_deploy.verification.probes import ProbeAtHand, Probes
 from sfsc_deploy.verification.subject import Subject
 from sfsc_deploy.verification.trial import Trial
 from sfsc_deploy.verification.verdict import Artifact, Finding, Status, not_reached
+from sfsc_deploy.verification.waterfall import Waterfall
+from sfsc_deploy.verification.waterfall.measure import waterfall
+from sfsc_deploy.verification.waterfall.origins import Origins
 
 OnCheck = Callable[[str, str], None]
 """Hears of each check before it is made: subject, name of the check."""
@@ -45,12 +48,14 @@ class Setting:
         images: what the user gave for cross-tests.
         max_batch: most images in one call of a backend.
         policy: the thresholds.
+        origins: the runs at hand, for waterfalls.
     """
 
     probes: Probes
     images: Images
     max_batch: int
     policy: Policy
+    origins: Origins
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +66,13 @@ class Examination:
         artifact: who it is.
         findings: by name, of every check but those that take more than one subject.
         rows: what it embedded for cross-tests, or why it takes no part in them.
+        waterfall: where a loss comes from; None where it could not be run on its probe, or is no artifact.
     """
 
     artifact: Artifact
     findings: Mapping[str, Finding]
     rows: Rows | Finding
+    waterfall: Waterfall | None = None
 
 
 def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examination:
@@ -77,7 +84,9 @@ def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examinatio
         _identify(ledger, attempt, setting.probes)
         _measure(ledger, trial)
         rows = ledger.obstacle("criterion") or trial.embeddings.rows
-        return Examination(_artifact(attempt, at_hand), ledger.findings, rows)
+        on_check(subject.name, "waterfall")
+        steps = None if ledger.obstacle("fidelity") else _waterfall(attempt, at_hand, trial, setting.origins)
+        return Examination(_artifact(attempt, at_hand), ledger.findings, rows, steps)
 
 
 class _Ledger:
@@ -118,6 +127,13 @@ def _measure(ledger: _Ledger, trial: Trial) -> None:
     ledger.enter("batch-invariance", trial.batch_invariance)
     ledger.enter("preprocessing", trial.preprocessing)
     ledger.enter("top-k", trial.top_k)
+
+
+def _waterfall(attempt: Opened, at_hand: ProbeAtHand | None, trial: Trial, origins: Origins) -> Waterfall | None:
+    rows = trial.embeddings.probe
+    if at_hand is None or isinstance(rows, Finding):
+        return None
+    return waterfall(attempt, at_hand, rows, origins)
 
 
 def _artifact(attempt: Opened, at_hand: ProbeAtHand | None) -> Artifact:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
-from sfsc_deploy.probe import Drift, Probe, preprocessing_drift
+from sfsc_deploy.probe import Drift, Probe, decoded_here, preprocessing_drift
 from sfsc_deploy.run_folder import PROBE
 from sfsc_deploy.verification.subject import Subject
 
@@ -20,9 +23,14 @@ class ProbeAtHand:
     probe: Probe
 
     @cached_property
+    def decoded_here(self) -> NDArray[np.uint8]:
+        """Its raw images as this machine decodes and resizes them; see `probe.decoded_here`."""
+        return decoded_here(self.probe)
+
+    @cached_property
     def drift(self) -> Drift:
         """How far this machine's decoding and resizing are from the probe's; see `preprocessing_drift`."""
-        return preprocessing_drift(self.probe)
+        return preprocessing_drift(self.probe, self.decoded_here)
 
 
 class Probes:

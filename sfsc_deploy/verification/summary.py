@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfsc_deploy.verification.verdict import Check, Status, Verdict
+from sfsc_deploy.verification.waterfall import Step, Waterfall
 
 STAND_IN = "reference executor"
 """How a backend is called that checks a conversion in place of the software of the device."""
@@ -52,7 +53,19 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
     if proxies:
         found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
-    return tuple(found)
+    return (*found, *map(_blame, steepest(verdict)))
+
+
+def _blame(place_and_step: tuple[str, Step]) -> str:
+    artifact, step = place_and_step
+    assert step.change is not None
+    told = "" if len(step.covers) == 1 else " --waterfall with --run RUN tells more."
+    least = f"its least cosine is {step.change.min_cosine:.6f}"
+    return f"{artifact}: the loss comes from {step.name}: {least}, {_points(step.change.map_change)} of mAP.{told}"
+
+
+def _points(change: float | None) -> str:
+    return "an unknown change" if change is None else f"{100 * change:+.1f} points"
 
 
 def objections(verdict: Verdict) -> tuple[Objection, ...]:
@@ -85,6 +98,22 @@ def missed(verdict: Verdict) -> set[tuple[str, str]]:
     """Pairs of query and gallery that miss the criterion; its own verdict, with its interval, decides."""
     failed = (check for check in verdict.checks if check.name == "criterion" and check.status is Status.FAIL)
     return {(check.subject, check.gallery) for check in failed if check.gallery is not None}
+
+
+def untold(waterfall: Waterfall) -> tuple[tuple[str, str, str | None], ...]:
+    """What could not be measured on the way: why, the names of the steps, and the command that measures them."""
+    causes: dict[tuple[str, str | None], list[str]] = {}
+    for step in waterfall.steps:
+        if step.change is None:
+            causes.setdefault((step.why, step.command), []).append(step.name)
+    return tuple((why, ", ".join(steps), command) for (why, command), steps in causes.items())
+
+
+def steepest(verdict: Verdict) -> tuple[tuple[str, Step], ...]:
+    """Of each artifact whose fidelity failed: which step takes the most, or what can't be told apart."""
+    failed = {check.subject for check in verdict.checks if check.name == "fidelity" and check.status is Status.FAIL}
+    ways = (way for way in verdict.waterfalls if way.artifact in failed)
+    return tuple((way.artifact, way.steepest) for way in ways if way.steepest)
 
 
 def _roots(verdict: Verdict) -> list[Check]:

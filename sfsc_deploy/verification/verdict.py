@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from sfsc_deploy.metrics import Interval
+from sfsc_deploy.verification.waterfall.steps import Waterfall
 
 CHECKS = (
     "readable",
@@ -207,6 +208,7 @@ class Verdict:
         matrix: the cross-tests that could be measured.
         images: what the matrix was measured on, e.g. "probe dist/probe.safetensors"; None where it was not.
         policy: the policy whose thresholds were kept; None: the default ones.
+        waterfalls: where a loss comes from, of each artifact that could be run on its probe.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -214,6 +216,7 @@ class Verdict:
     matrix: tuple[Cell, ...] = ()
     images: str | None = None
     policy: PolicySource | None = None
+    waterfalls: tuple[Waterfall, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -240,6 +243,7 @@ class Verdict:
             "matrix": [cell.to_json() for cell in self.matrix],
             "images": self.images,
             "policy": None if self.policy is None else vars(self.policy),
+            "waterfall": [waterfall.to_json() for waterfall in self.waterfalls],
         }
 
 

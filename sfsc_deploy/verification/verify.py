@@ -13,6 +13,7 @@ from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.space import judge_generations, judge_spaces
 from sfsc_deploy.verification.subject import find_subjects
 from sfsc_deploy.verification.verdict import CHECKS, Check, Finding, Verdict
+from sfsc_deploy.verification.waterfall.origins import Origins
 
 
 def verify(
@@ -23,6 +24,8 @@ def verify(
     max_batch: int = MAX_BATCH,
     policy: Policy = DEFAULT,
     upgrade: bool = False,
+    run: Path | None = None,
+    waterfall: bool = False,
     on_progress: OnCheck | None = None,
 ) -> Verdict:
     """Check each subject, then whether they may be compared with each other, and how well that works.
@@ -36,15 +39,18 @@ def verify(
         max_batch: most images in one call of a backend.
         policy: the thresholds.
         upgrade: whether two generations are meant: that of the first subject, whose gallery is stored, and a new one.
+        run: run folder that the artifacts were exported from, for waterfalls; those among the subjects serve, too.
+        waterfall: tell the steps of each waterfall apart, though it takes time.
         on_progress: hears of each check before it is made: subject, name of the check.
 
     Raises:
-        SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe of
-            another space, images that can't be read. What is wrong with an artifact is in the verdict.
+        SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe or
+            a run of another space, images that can't be read. What is wrong with an artifact is in the verdict.
     """
     on_check = on_progress or (lambda subject, check: None)
     found = find_subjects(subjects)
-    setting = Setting(Probes(found, probe), Images(data), max_batch, policy)
+    origins = Origins(found, run, wanted=waterfall or run is not None)
+    setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
     examinations = [examine(subject, setting, on_check) for subject in found]
     judge = judge_generations if upgrade else judge_spaces
     spaces = judge({each.artifact.name: each.artifact.space for each in examinations})
@@ -54,7 +60,8 @@ def verify(
     matrix, pairs = cross_test(contestants, lambda name: on_check(name, "criterion"), upgrade=upgrade)
     checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
     artifacts = tuple(each.artifact for each in examinations)
-    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source)
+    waterfalls = tuple(each.waterfall for each in examinations if each.waterfall)
+    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source, waterfalls)
 
 
 def _in_order(examination: Examination, spaces: Mapping[str, Finding], pairs: Sequence[Check]) -> Iterator[Check]:

@@ -10,6 +10,7 @@ from sfsc_deploy.verification import CHECKS, Artifact, Cell, Check, Status, Verd
 from sfsc_deploy.verification.policy import read_policy
 from sfsc_deploy.verification.thresholds import DEFAULTS, Thresholds
 from sfsc_deploy.verification.verdict import passed
+from sfsc_deploy.verification.waterfall import STEPS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "verification.md").read_text(encoding="utf-8")
 
@@ -28,6 +29,10 @@ def test_every_check_is_told_in_its_order() -> None:
 def test_thresholds_are_told_as_they_are(key: str) -> None:
     told = next(row for row in rows("## Thresholds") if row[0] == f"`{key}`")[1:4]
     assert [float(figure) for figure in told] == pytest.approx([getattr(limits, key) for limits in DEFAULTS.values()])
+
+
+def test_every_step_of_a_waterfall_is_told_in_its_order() -> None:
+    assert [row[0] for row in rows("## Where a loss comes from")] == [f"`{name}`" for name in STEPS]
 
 
 @pytest.mark.parametrize("status", Status)

@@ -226,7 +226,7 @@ def test_the_command_writes_them(exported: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify-compat", *subjects, *options])
     assert result.exit_code == 0, result.output
     document = Document(files["--report"].read_text(encoding="utf-8"))
-    assert document.count("svg") == 2
+    assert document.count("svg") == 4  # a histogram and a waterfall each
     assert any(words.startswith("PASS: 2 artifacts") for words in document.words)
     assert ElementTree.parse(files["--junit"]).getroot().attrib["failures"] == "0"
     assert files["--markdown"].read_text(encoding="utf-8").startswith("## ✅ PASS")

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.verification.report.markup import Html, joined, tag
 
-_DECADES = 12  # 1e-12, below which float32 embeddings can't differ, to 1
-_BINS = 2 * _DECADES
+DECADES = 12  # 1e-12, below which float32 embeddings can't differ, to 1
+_BINS = 2 * DECADES
 _WIDTH, _HEIGHT, _BELOW, _ABOVE = 480, 90, 18, 14
 
 
@@ -29,18 +29,18 @@ def histogram(cosines: Sequence[float], threshold: float) -> Html:
     return tag("svg", tag("title", title), *parts, viewBox=box, role="img", class_="histogram")
 
 
-def _counts(cosines: NDArray[np.float64]) -> list[int]:
-    places = [_place(float(cosine)) for cosine in cosines]
-    bins = np.minimum(np.floor(np.array(places) * _BINS), _BINS - 1).astype(np.int64)
-    return [int(count) for count in np.bincount(bins, minlength=_BINS)]
-
-
-def _place(cosine: float) -> float:
-    """Where a cosine lies on the axis, 0 to 1."""
+def place_of(cosine: float) -> float:
+    """Where a cosine lies on the axis of 1 - cosine, 0 (1e-12 or less) to 1."""
     if not np.isfinite(cosine):
         return 1.0
-    distance = float(np.clip(1 - cosine, 10.0**-_DECADES, 1.0))
-    return 1 + float(np.log10(distance)) / _DECADES
+    distance = float(np.clip(1 - cosine, 10.0**-DECADES, 1.0))
+    return 1 + float(np.log10(distance)) / DECADES
+
+
+def _counts(cosines: NDArray[np.float64]) -> list[int]:
+    places = [place_of(float(cosine)) for cosine in cosines]
+    bins = np.minimum(np.floor(np.array(places) * _BINS), _BINS - 1).astype(np.int64)
+    return [int(count) for count in np.bincount(bins, minlength=_BINS)]
 
 
 def _bar(place: int, count: int, most: int) -> Html:
@@ -58,7 +58,7 @@ def _bar(place: int, count: int, most: int) -> Html:
 
 
 def _limit(threshold: float) -> Html:
-    x = f"{_WIDTH * _place(threshold):.1f}"
+    x = f"{_WIDTH * place_of(threshold):.1f}"
     line = tag("line", x1=x, x2=x, y1=str(_ABOVE - 4), y2=str(_ABOVE + _HEIGHT), class_="limit")
     return joined(line, tag("text", "limit", x=x, y="9", text_anchor="middle", class_="limit"))
 
@@ -67,12 +67,12 @@ def _axis() -> Html:
     base = str(_ABOVE + _HEIGHT)
     line = tag("line", x1="0", x2=str(_WIDTH), y1=base, y2=base, class_="axis")
     marks = (
-        tag("text", f"1e-{_DECADES - decade}" if decade < _DECADES else "1", **_at(decade))
-        for decade in range(0, _DECADES + 1, 3)
+        tag("text", f"1e-{DECADES - decade}" if decade < DECADES else "1", **_at(decade))
+        for decade in range(0, DECADES + 1, 3)
     )
     return joined(line, *marks)
 
 
 def _at(decade: int) -> dict[str, str]:
-    anchor = {0: "start", _DECADES: "end"}.get(decade, "middle")
-    return {"x": f"{_WIDTH * decade / _DECADES:.0f}", "y": str(_ABOVE + _HEIGHT + 14), "text_anchor": anchor}
+    anchor = {0: "start", DECADES: "end"}.get(decade, "middle")
+    return {"x": f"{_WIDTH * decade / DECADES:.0f}", "y": str(_ABOVE + _HEIGHT + 14), "text_anchor": anchor}

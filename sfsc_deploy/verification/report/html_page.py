@@ -9,6 +9,7 @@ from sfsc_deploy.verification.report.heat_map import heat_map
 from sfsc_deploy.verification.report.histogram import histogram
 from sfsc_deploy.verification.report.markup import Html, joined, tag
 from sfsc_deploy.verification.report.texts import figure, thresholds_told
+from sfsc_deploy.verification.report.waterfall_drawing import waterfall_drawing
 from sfsc_deploy.verification.summary import Objection, conclusion, objections, remarks, short_names
 from sfsc_deploy.verification.verdict import Artifact, Check, Status, Verdict
 
@@ -22,6 +23,7 @@ def page(verdict: Verdict) -> str:
         _section("Fleet", _fleet(verdict, names)),
         _section("Cross-tests", heat_map(verdict, names)),
         *_rows(verdict, names),
+        *_waterfalls(verdict, names),
         _section("Every check", *_checks(verdict)),
         tag("footer", tag("p", thresholds_told(verdict)), tag("p", f"Made by sfsc-deploy {__version__}.")),
     )
@@ -119,6 +121,24 @@ def _drawing(check: Check, names: Mapping[str, str]) -> Iterator[Html]:
     if isinstance(cosines, tuple) and isinstance(check.threshold, float):
         caption = tag("figcaption", tag("code", names[check.subject]), f" least cosine {figure(check.value)}")
         yield tag("figure", caption, histogram(cosines, check.threshold))
+
+
+def _waterfalls(verdict: Verdict, names: Mapping[str, str]) -> Iterator[Html]:
+    if verdict.waterfalls:
+        told = (
+            "Each step's own least cosine to the step before, as a distance on a logarithmic scale, and what it does "
+        )
+        drawn = (
+            waterfall_drawing(way, names[way.artifact], _limit(verdict, way.artifact)) for way in verdict.waterfalls
+        )
+        paragraph = tag("p", f"{told}to the mAP of the self-test on the probe.")
+        yield _section("Where a loss comes from", paragraph, tag("div", *drawn, class_="drawings"))
+
+
+def _limit(verdict: Verdict, artifact: str) -> float | None:
+    """The least cosine that fidelity allows."""
+    found = (check.threshold for check in verdict.checks if (check.subject, check.name) == (artifact, "fidelity"))
+    return next((limit for limit in found if isinstance(limit, float)), None)
 
 
 def _checks(verdict: Verdict) -> Iterator[Html]:

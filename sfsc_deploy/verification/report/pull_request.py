@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sfsc_deploy.verification.report.texts import figure, legible, percent, thresholds_told
-from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names
+from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names, steepest
 from sfsc_deploy.verification.verdict import Check, Status, Verdict
+from sfsc_deploy.verification.waterfall import Step
 
 _MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNVERIFIED: "❔"}
 
@@ -19,6 +20,7 @@ def markdown(verdict: Verdict) -> str:
         *map(_objection, objections(verdict)),
         _fleet(verdict, names),
         *_matrix(verdict, names),
+        *_waterfalls(verdict, names),
         _checks(verdict, names),
         text(thresholds_told(verdict)),
     )
@@ -75,6 +77,21 @@ def _matrix(verdict: Verdict, names: Mapping[str, str]) -> Iterator[str]:
     yield f"mAP / rank-1 in percent on {text(verdict.images or '')}; ▼ misses the criterion."
     rows = [(code(names[query]), *(cells.get((query, gallery), "·") for gallery in names)) for query in names]
     yield _table(("query \\\\ gallery", *map(code, names.values())), rows)
+
+
+def _waterfalls(verdict: Verdict, names: Mapping[str, str]) -> Iterator[str]:
+    """Only of artifacts that aren't what their reference is."""
+    for artifact, _ in steepest(verdict):
+        way = next(way for way in verdict.waterfalls if way.artifact == artifact)
+        yield f"From the reference to {code(names[artifact])}, step by step on the probe:"
+        yield _table(("step", "least cosine", "median", "mAP"), map(_step, way.measured))
+
+
+def _step(step: Step) -> tuple[str, ...]:
+    assert step.change is not None
+    change = step.change.map_change
+    points = "" if change is None else f"{100 * change:+.2f}"
+    return step.name, f"{step.change.min_cosine:.9f}", f"{step.change.median_cosine:.9f}", text(points)
 
 
 def _checks(verdict: Verdict, names: Mapping[str, str]) -> str:
