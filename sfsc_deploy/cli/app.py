@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from sfsc_deploy import __version__
-from sfsc_deploy.cli import build, compare, doctor, embed, evaluate, export, profiles, train, verify_compat
+from sfsc_deploy.cli import build, compare, doctor, embed, evaluate, export, kit, profiles, train, verify_compat
 from sfsc_deploy.cli.failures import told
 
 VERBS = "The three verbs"
@@ -35,6 +35,7 @@ app.command("export", rich_help_panel=VERBS)(export.export)
 app.command("verify-compat", rich_help_panel=VERBS)(verify_compat.verify_compat)
 app.command("build", rich_help_panel=HELPERS)(build.build)
 app.command("compare", rich_help_panel=HELPERS)(compare.compare)
+app.command("kit", rich_help_panel=HELPERS)(kit.kit)
 app.command("embed", rich_help_panel=HELPERS)(embed.embed)
 app.command("eval", rich_help_panel=HELPERS)(evaluate.evaluate)
 app.add_typer(profiles.app, name="profiles", rich_help_panel=HELPERS)

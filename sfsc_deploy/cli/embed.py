@@ -38,7 +38,8 @@ def embed(
         option("UNITS", "What of a Mac runs a CoreML package, as CPU_AND_NE.", default="its profile's", panel=DEVICE),
     ] = None,
     device_name: Annotated[
-        str | None, option("NAME", "What to call this machine.", default="system and processor", panel=FILES)
+        str | None,
+        option("NAME", "What to call this machine.", default="its model, or system and processor", panel=FILES),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace FILE.safetensors.", rich_help_panel=FILES)
@@ -113,4 +114,5 @@ def _record_probe(embedder: "Embedder", out: Path, device_name: str | None) -> "
     place, _ = parse(embedder.name)
     # A CoreML package is a folder as well, but its probe lies beside it.
     folder = place.parent if place.is_file() or place.suffix == ".mlpackage" else place
-    return record_probe(embedder, Probe.load(folder / PROBE), out, device=device_name)
+    file = folder / PROBE
+    return record_probe(embedder, Probe.load(file), out, device=device_name, file=file)

@@ -1,16 +1,26 @@
-"""Decoding image files to RGB, whatever is wrong with them or special about them."""
+"""Decoding image files to RGB, whatever is wrong with them or special about them, and the one resize.
+
+Goes into device kits as it is: Python 3.8, numpy and Pillow are enough.
+"""
+
+from __future__ import annotations
 
 import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-Source: TypeAlias = Path | bytes
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+Source: TypeAlias = "Path | bytes"
 """An image as it is stored: a file, or the bytes of one."""
 
 MAX_PIXELS = 64_000_000
@@ -18,6 +28,13 @@ MAX_PIXELS = 64_000_000
 
 # Of every format that Pillow knows, those that photographs come in: some others start programs to be read.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+_FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
 
 # Of the EXIF orientations, which all but 1 ask for a turn.
 _TURNS = {
@@ -64,6 +81,11 @@ def decode(source: Source) -> Image.Image:
             return _to_rgb(_upright(image))
     except Exception as error:  # Pillow raises whatever it stumbles over in a damaged file.
         raise UnreadableError(_reason(error)) from None
+
+
+def resized(image: Image.Image, height: int, width: int, resize: str) -> NDArray[np.uint8]:
+    """Resize an RGB image by a named filter (see `Preprocessing`), which smooths where it shrinks: uint8 [H, W, 3]."""
+    return np.array(image.resize((width, height), _FILTERS[resize]))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -8,18 +8,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from sfsc_deploy.data.decoding import Source, UnreadableError, decode, without_warnings
+from sfsc_deploy.data.decoding import Source, UnreadableError, decode, resized, without_warnings
 from sfsc_deploy.errors import SfscError
 
-_FILTERS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
 _Side = Annotated[int, Field(ge=1, le=4096)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -67,8 +60,7 @@ def prepare_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.ui
     except UnreadableError as error:
         name = source if isinstance(source, Path) else "An image in memory"
         raise SfscError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
-    size = (preprocessing.width, preprocessing.height)
-    return np.array(image.resize(size, _FILTERS[preprocessing.resize]))
+    return resized(image, preprocessing.height, preprocessing.width, preprocessing.resize)
 
 
 def read_images(

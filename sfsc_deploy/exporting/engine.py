@@ -5,12 +5,13 @@ from pathlib import Path
 
 from exporters.build_recipe import RECIPE_SUFFIX
 from profiles.schema import Profile
-from sfsc_deploy.artifact import Sidecar, sidecar_path
+from sfsc_deploy.artifact import Sidecar
 from sfsc_deploy.building import BuildTask, build, why_not_here
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.exporting.kit import engine_readme, write_kit
 from sfsc_deploy.exporting.request import Exported
 from sfsc_deploy.formats import written_suffix
+from sfsc_deploy.kit.contents import content_of
+from sfsc_deploy.kit.packing import SUFFIX, pack
 
 
 def require_engines(profiles: Sequence[Profile]) -> None:
@@ -28,14 +29,13 @@ def require_engines(profiles: Sequence[Profile]) -> None:
             )
 
 
-def finish(profile: Profile, model: Path, sidecar: Sidecar, probe: Path) -> Exported:
+def finish(profile: Profile, model: Path, sidecar: Sidecar) -> Exported:
     """Build the engine beside its model, or else pack what its device needs into a kit.
 
     Args:
         profile: whose files these are.
         model: the typed ONNX file, with its recipe and the sidecars beside it.
-        sidecar: of the model.
-        probe: what the engine is to be verified with.
+        sidecar: of the model; the probe that it names lies beside it, too.
 
     Raises:
         SfscError: this machine fits, but TensorRT failed.
@@ -45,8 +45,7 @@ def finish(profile: Profile, model: Path, sidecar: Sidecar, probe: Path) -> Expo
         built = build(BuildTask(recipe, overwrite=True))
         return Exported(profile, built.engine, built.sidecar)
     engine.unlink(missing_ok=True)  # of an earlier export, which was allowed to be replaced
-    needed = (model, recipe, sidecar_path(model), sidecar_path(engine), probe)
-    kit = write_kit(model.with_name(profile.name), needed, engine_readme(profile.name))
+    kit = pack([content_of(engine)], model.with_name(profile.name + SUFFIX))
     return Exported(profile, model, sidecar, kit)
 
 

@@ -108,7 +108,7 @@ class _Exporter:
             write_sidecar(out / name, sidecar)
         model = out / result.files[0].name
         built = sidecar.build.status == "built"
-        return Exported(profile, model, sidecar) if built else finish(profile, model, sidecar, out / PROBE)
+        return Exported(profile, model, sidecar) if built else finish(profile, model, sidecar)
 
 
 def _wanted(profile: Profile, run: RunFolder, task: ExportTask) -> Wanted:

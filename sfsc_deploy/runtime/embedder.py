@@ -13,6 +13,8 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 
 MAX_BATCH = 64
+RECORDED_ON = ", recorded on "
+"""Between the backend of recorded embeddings and the device that it ran on."""
 
 _Self = TypeVar("_Self", bound="Embedder")
 

@@ -12,17 +12,20 @@ from pydantic import BaseModel, ConfigDict
 import sfsc_deploy
 from sfsc_deploy.artifact import FileName, Sha256, Sidecar
 from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.device_name import device_name
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.metrics import Labels
 from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.probe import Drift, Probe, preprocessing_drift
 from sfsc_deploy.runtime.batch_trials import BatchTrial, try_batches
-from sfsc_deploy.runtime.embedder import Embedder
+from sfsc_deploy.runtime.embedder import RECORDED_ON, Embedder
 from sfsc_deploy.tensor_file import TensorFile, read_tensors, write_tensors
 
 _KEY = "sfsc.recorded"
 _HASH_BYTES = 32
+KIT = "sfsc-deploy kit"
+"""Among the tools of a recording that a device kit made."""
 _REMEDY = "Record it anew: `sfsc-deploy embed ARTIFACT --out FILE.safetensors`."
 
 
@@ -40,6 +43,7 @@ class Recording(BaseModel):
         tools: versions.
         batch_trials: what other batches gave there.
         drift: how far that machine's own decoding and resizing of the probe's raw images were from the probe.
+        probe: hash of the probe file, where its images were recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +59,7 @@ class Recording(BaseModel):
     tools: dict[str, str]
     batch_trials: tuple[BatchTrial, ...]
     drift: Drift | None
+    probe: Sha256 | None = None
 
 
 def record(
@@ -65,6 +70,7 @@ def record(
     labels: Labels | None = None,
     drift: Drift | None = None,
     device: str | None = None,
+    probe: str | None = None,
 ) -> Recording:
     """Embed `images` and write the result, and what is known of it, to `target` (which is replaced).
 
@@ -74,7 +80,8 @@ def record(
         target: file to write, `.safetensors`.
         labels: of the images, where known.
         drift: result of `preprocessing_drift`, where a probe was recorded.
-        device: name of this machine; None: its operating system and processor.
+        device: name of this machine; None: see `device_name`.
+        probe: hash of the probe file, where `images` are its.
 
     Raises:
         SfscError: no images, a failure of the backend, or `target` cannot be written.
@@ -86,15 +93,18 @@ def record(
         arrays["identity"] = labels.identity
         if labels.camera is not None:
             arrays["camera"] = labels.camera
-    recording = _describe(embedder, images, drift, device or platform.platform())
+    recording = _describe(embedder, images, drift, device or device_name(), probe)
     write_tensors(target, arrays, _KEY, recording.model_dump_json())
     return recording
 
 
-def record_probe(embedder: Embedder, probe: Probe, target: Path, *, device: str | None = None) -> Recording:
-    """Record every image of `probe`, and this machine's drift of preprocessing; see `record`."""
-    labels = Labels(probe.identity, probe.camera)
-    return record(embedder, probe.images, target, labels=labels, drift=preprocessing_drift(probe), device=device)
+def record_probe(
+    embedder: Embedder, probe: Probe, target: Path, *, device: str | None = None, file: Path | None = None
+) -> Recording:
+    """Record every image of `probe` (which was read from `file`), and this machine's preprocessing; see `record`."""
+    labels, drift = Labels(probe.identity, probe.camera), preprocessing_drift(probe)
+    found = None if file is None else sha256_of(file)
+    return record(embedder, probe.images, target, labels=labels, drift=drift, device=device, probe=found)
 
 
 def pixel_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -103,7 +113,9 @@ def pixel_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.frombuffer(digests, np.uint8).reshape(len(images), _HASH_BYTES)
 
 
-def _describe(embedder: Embedder, images: NDArray[np.uint8], drift: Drift | None, device: str) -> Recording:
+def _describe(
+    embedder: Embedder, images: NDArray[np.uint8], drift: Drift | None, device: str, probe: str | None
+) -> Recording:
     return Recording(
         artifact=embedder.name,
         files=_hash_files(embedder),
@@ -115,6 +127,7 @@ def _describe(embedder: Embedder, images: NDArray[np.uint8], drift: Drift | None
         tools={"sfsc-deploy": sfsc_deploy.__version__, "python": platform.python_version(), "numpy": np.__version__},
         batch_trials=try_batches(embedder, images),
         drift=drift,
+        probe=probe,
     )
 
 
@@ -152,7 +165,7 @@ class RecordedEmbedder(Embedder):
         preprocessing = self.recording.preprocessing
         super().__init__(
             str(path),
-            backend=f"{self.recording.backend}, recorded on {self.recording.device}",
+            backend=f"{self.recording.backend}{RECORDED_ON}{self.recording.device}",
             dim=dim,
             space=self.recording.space,
             preprocessing=preprocessing,
@@ -161,13 +174,25 @@ class RecordedEmbedder(Embedder):
             max_batch=max(count, 1),
         )
 
+    @property
+    def by_kit(self) -> bool:
+        """Whether a device kit recorded it, rather than `sfsc-deploy embed`."""
+        return KIT in self.recording.tools
+
+    @property
+    def again(self) -> str:
+        """The command that records it anew, on its device."""
+        if self.by_kit:
+            return "python3 run.pyz --overwrite"
+        return f"sfsc-deploy embed {self.recording.artifact} --out {self.name}"
+
     def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = [self._row.get(digest.tobytes()) for digest in pixel_hashes(images)]
         known = [row for row in rows if row is not None]
         if len(known) < len(rows):
             raise SfscError(
                 f"{len(rows) - len(known)} of {len(rows)} images were not recorded in {self.name}.",
-                f"Run `sfsc-deploy embed {self.recording.artifact} ... --out {self.name}` with them on the device.",
+                f"Record them on the device: sfsc-deploy embed {self.recording.artifact} --data DIR --out {self.name}",
             )
         found: NDArray[np.float32] = self.embedding[known]
         return found

@@ -24,8 +24,7 @@ def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thre
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
     if isinstance(embedder, RecordedEmbedder):
-        command = f"sfsc-deploy embed {embedder.recording.artifact} --out {embedder.name}"
-        return judge_trials(embedder.recording.batch_trials, limits, command)
+        return judge_trials(embedder.recording.batch_trials, limits, embedder.again)
     if embedder.one_by_one:
         return _judge_order(try_reversed(embedder, images[:MIN_BATCH]), limits)
     more = "--max-batch 64" if embedder.max_batch < MIN_BATCH else "--data DIR"

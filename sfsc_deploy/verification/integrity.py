@@ -1,9 +1,9 @@
 """Is it the file that was exported, whole, and has it been built?"""
 
 from collections.abc import Iterator
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
-from sfsc_deploy.artifact import Description, check_files, sidecar_path
+from sfsc_deploy.artifact import Description, Sidecar, check_files, read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
@@ -96,13 +96,26 @@ def _intact_recording(opened: Opened) -> Finding:
     sidecar, recording = opened.subject.sidecar, opened.embedder.recording
     if sidecar is None:
         return _without_sidecar(opened)
-    if PureWindowsPath(recording.artifact).name not in sidecar.files:  # both / and \ separate
+    if recording.probe not in (None, sidecar.probe.sha256):
+        return failed("It was recorded with another probe than the one that the artifact was exported with.")
+    name = PureWindowsPath(recording.artifact).name  # both / and \ separate
+    if name not in sidecar.files:
         return unverified(_NO_HASH, sidecar.build.command)
+    beside = _sidecar_beside(opened.subject.path.with_name(name))
+    if beside and beside.build.status == "built" and beside.files != sidecar.files:
+        return failed(f"It was recorded from another {name} than the one that lies beside it: record it anew.")
     ran = recording.files
     differing = [name for name, expected in sidecar.files.items() if ran.get(name) != expected]
     if differing:
         return failed(f"What ran on the device is not what was exported: {', '.join(differing)} differ.")
     return passed("What ran on the device has the hashes of its sidecar.")
+
+
+def _sidecar_beside(artifact: Path) -> Sidecar | None:
+    try:
+        return read_sidecar(artifact)
+    except SfscError:
+        return None
 
 
 def _intact_artifact(opened: Opened) -> Finding:

@@ -14,8 +14,9 @@ def preprocessing(embedder: Embedder, at_hand: ProbeAtHand) -> Finding:
 
     if isinstance(embedder, RecordedEmbedder):
         if embedder.recording.drift is None:
-            command = f"sfsc-deploy embed {embedder.recording.artifact} --out {embedder.name}"
-            return unverified("It was recorded without trying the device's own decoding on the probe.", command)
+            reason = ": Pillow was missing there, or too old" if embedder.by_kit else ""
+            why = f"It was recorded without trying the device's own decoding on the probe{reason}."
+            return unverified(why, embedder.again)
         return judge_drift(embedder.recording.drift, embedder.recording.device)
     try:
         return judge_drift(at_hand.drift, "this machine")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfsc_deploy.runtime.embedder import RECORDED_ON
 from sfsc_deploy.verification.verdict import Check, Status, Verdict
 from sfsc_deploy.verification.waterfall import Step, Waterfall
 
@@ -53,6 +54,8 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
     if proxies:
         found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
+    devices = {artifact.name: (artifact.backend or "").partition(RECORDED_ON)[2] for artifact in verdict.artifacts}
+    found += [f"{name}: recorded on {device}." for name, device in devices.items() if device]
     return (*found, *map(_blame, steepest(verdict)))
 
 

@@ -19,7 +19,8 @@ from profiles import load as load_profile
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.engine import require_engines
-from sfsc_deploy.exporting.kit import engine_readme, write_kit
+from sfsc_deploy.kit.contents import content_of
+from sfsc_deploy.kit.packing import readme
 from sfsc_deploy.runtime.engine.fitness import Host
 
 PROFILE = "jetson-orin"
@@ -61,17 +62,9 @@ def dist(run: Path, tmp_path_factory: pytest.TempPathFactory, without_any_gpu: N
 def test_the_kit_is_all_that_the_device_needs(dist: Path) -> None:
     assert {file.name for file in dist.iterdir()} == {*PARTS, "probe.safetensors", f"{PROFILE}.kit.zip"}
     with ZipFile(dist / f"{PROFILE}.kit.zip") as kit:
-        assert set(kit.namelist()) == {*PARTS, "probe.safetensors", "README.txt"}
+        assert set(kit.namelist()) == {*PARTS, "probe.safetensors", "README.txt", "kit.json", "run.pyz"}
         assert all(kit.read(name) == (dist / name).read_bytes() for name in {*PARTS, "probe.safetensors"})
-        assert kit.read("README.txt").decode() == engine_readme(PROFILE)
-
-
-def test_its_readme_has_three_lines_of_commands_that_exist() -> None:
-    steps = engine_readme(PROFILE).splitlines()
-    assert len(steps) == 3
-    for step, command in zip(steps, ("build", "embed", "verify-compat"), strict=True):
-        assert f"sfsc-deploy {command} " in step
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+        assert kit.read("README.txt").decode() == readme([content_of(dist / f"{PROFILE}.engine")])
 
 
 def test_the_device_needs_nothing_of_the_training_machine(dist: Path, tmp_path: Path) -> None:
@@ -82,13 +75,6 @@ def test_the_device_needs_nothing_of_the_training_machine(dist: Path, tmp_path: 
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 2, answer.stderr
     assert "a TensorRT engine needs an NVIDIA GPU" in answer.stderr
-
-
-def test_equal_files_make_equal_kits(tmp_path: Path) -> None:
-    file = tmp_path / "a.onnx"
-    file.write_bytes(b"weights" * 100)
-    kits = [write_kit(tmp_path / name, [file], "read me").read_bytes() for name in ("one", "two")]
-    assert kits[0] == kits[1]
 
 
 @pytest.mark.usefixtures("without_any_gpu")

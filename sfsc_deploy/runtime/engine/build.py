@@ -1,12 +1,17 @@
 """From typed ONNX to a serialised engine ("plan"), with TensorRT's builder. Not run on a GPU."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from exporters.build_recipe import BuildRecipe
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.engine import api
 from sfsc_deploy.runtime.engine.contract import INPUT
 from sfsc_deploy.runtime.engine.library import Messages, Tensorrt, enter
+
+if TYPE_CHECKING:  # device kits hold this module, and no pydantic
+    from exporters.build_recipe import BuildRecipe
 
 _MIB = 1 << 20
 

@@ -7,11 +7,16 @@ https://docs.nvidia.com/deeplearning/tensorrt/10.16.1/inference-library/version-
 https://docs.nvidia.com/deeplearning/tensorrt/11.1.0/inference-library/engine-compatibility.html
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from sfsc_deploy.artifact import EngineDevice
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from sfsc_deploy.runtime.engine.cuda import Gpu
 from sfsc_deploy.runtime.engine.versions import Version, fits, parse_version, same_version
+
+if TYPE_CHECKING:  # device kits hold this module, and no pydantic
+    from sfsc_deploy.artifact import EngineDevice
 
 AMPERE: Version = (8, 0)
 

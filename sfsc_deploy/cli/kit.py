@@ -1,0 +1,60 @@
+"""`sfsc-deploy kit`: all that a device needs to answer, in one archive."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sfsc_deploy.cli.console import results
+from sfsc_deploy.cli.json_output import JsonFile, write_json
+from sfsc_deploy.cli.options import option
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.formats import known_suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sfsc_deploy.kit.contents import Content
+
+
+def kit(
+    artifacts: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ARTIFACT",
+            help=f"{known_suffixes()}; of an engine that is yet to be built, its ONNX file or its recipe.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        option("FILE.zip", "Where the kit goes.", default="beside the first, named after it", panel="Files"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a kit of the same name.", rich_help_panel="Files")
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Pack artifacts for their device, with their probe and what runs them there: Python, numpy and a runtime do.
+
+    On the device python3 run.pyz records what they embed; verify-compat takes these recordings. A kit holds the images
+    of the probe.
+    """
+    from sfsc_deploy.kit.contents import content_of
+    from sfsc_deploy.kit.packing import SUFFIX, pack, readme
+
+    contents = list({content.artifact: content for content in map(content_of, artifacts)}.values())
+    target = out or contents[0].artifact.with_suffix(SUFFIX)
+    if target.exists() and not overwrite:
+        raise SfscError(f"{target} exists already.", "Choose another --out, or allow it with --overwrite.")
+    pack(contents, target)
+    results(json_file).print(f"{target}: {_listed(contents)}\n\n{readme(contents)}", soft_wrap=True, end="")
+    write_json({"file": target, "artifacts": [_facts(content) for content in contents]}, json_file)
+
+
+def _listed(contents: "Sequence[Content]") -> str:
+    return ", ".join(f"{each.artifact.name}{' (built there)' if each.recipe else ''}" for each in contents)
+
+
+def _facts(content: "Content") -> dict[str, object]:
+    return {"artifact": content.artifact, "kind": content.kind, "built_there": content.recipe is not None}

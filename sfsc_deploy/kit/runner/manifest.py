@@ -1,0 +1,123 @@
+"""What a kit says it holds, and whether it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sfsc_deploy.errors import SfscError
+
+MANIFEST = "kit.json"
+_CHUNK = 1 << 20
+_ANEW = "Unpack the kit anew, into an empty folder."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One artifact to run.
+
+    Attributes:
+        path: what runs; an engine that is yet to be built isn't there.
+        kind: `onnx`, `ort`, `engine` or `package`.
+        sidecar: its record, as JSON.
+        recipe: of an engine that is built here first, as JSON; None where nothing is to be built.
+    """
+
+    path: Path
+    kind: str
+    sidecar: Mapping[str, Any]
+    recipe: Mapping[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Kit:
+    """An unpacked kit whose files all have the hashes that it names.
+
+    Attributes:
+        folder: where it lies.
+        probe: the file with the images.
+        artifacts: what to run.
+    """
+
+    folder: Path
+    probe: Path
+    artifacts: tuple[Entry, ...]
+
+
+def open_kit(folder: Path) -> Kit:
+    """Read the manifest of the kit that was unpacked into `folder`, and compare every file with its hash.
+
+    Raises:
+        SfscError: it is no kit, a file is missing or is another one, or something is to be used that has no hash.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = {str(name): str(digest) for name, digest in manifest["files"].items()}
+        _check(folder, files)
+        return Kit(
+            folder,
+            folder / _hashed(manifest["probe"], files),
+            tuple(_entry(folder, entry, files) for entry in manifest["artifacts"]),
+        )
+    except OSError as error:
+        raise SfscError(f"{error.filename or folder} can't be read: {error.strerror}.", _ANEW) from None
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise SfscError(f"{folder / MANIFEST} is not the manifest of a kit: {error}.", _ANEW) from None
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file, or of a folder as sidecars have it: over the names and hashes of its files."""
+    if not path.is_dir():
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            for chunk in iter(lambda: file.read(_CHUNK), b""):
+                digest.update(chunk)
+        return digest.hexdigest()
+    inside = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    lines = (f"{name}\0{sha256_of(file)}\n" for name, file in sorted(inside.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _check(folder: Path, files: Mapping[str, str]) -> None:
+    for name in files:
+        _refuse_elsewhere(folder, name)
+    wrong = [name for name, digest in files.items() if sha256_of(folder / name) != digest]
+    if wrong:
+        raise SfscError(f"Not what was packed: {', '.join(wrong)}. Nothing was run.", _ANEW)
+
+
+def _refuse_elsewhere(folder: Path, name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        raise ValueError(f"{name!r} is no path inside of it")
+    if folder.resolve() not in (folder / name).resolve().parents:
+        raise ValueError(f"{name!r} leads elsewhere")
+
+
+def _entry(folder: Path, entry: Mapping[str, Any], files: Mapping[str, str]) -> Entry:
+    sidecar = json.loads((folder / _hashed(entry["sidecar"], files)).read_text(encoding="utf-8"))
+    recipe = entry["recipe"]
+    if recipe is not None:
+        recipe = json.loads((folder / _hashed(recipe, files)).read_text(encoding="utf-8"))
+        _hashed(recipe["onnx"], files)
+    name = str(entry["file"])
+    _refuse_elsewhere(folder, name)
+    path = folder / name
+    if recipe is None and sha256_of(path) != sidecar["files"][name]:
+        raise SfscError(f"{name} is not what its sidecar describes. Nothing was run.", _ANEW)
+    return Entry(path, str(entry["kind"]), sidecar, recipe)
+
+
+def _hashed(name: str, files: Mapping[str, str]) -> str:
+    if name not in files:
+        raise ValueError(f"it has no hash of {name!r}")
+    return name
