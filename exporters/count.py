@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from exporters.errors import ExportError
@@ -15,7 +16,8 @@ class Count:
 
     Attributes:
         parameters: weights and biases.
-        multiply_adds: of convolutions and matrix products, for one image; bias additions are not counted.
+        multiply_adds: of convolutions, linear layers and matrix products, for one image; in attention those of queries
+            with keys and of weights with values. Bias additions, norms, activations and softmax are not counted.
     """
 
     parameters: int
@@ -36,7 +38,8 @@ def count(model: nn.Module, height: int, width: int) -> Count:
     weights = list(model.parameters())
     image = torch.zeros(1, 3, height, width, dtype=weights[0].dtype if weights else torch.float32)
     try:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        # Fused attention has no count of its own on every device: as the two matrix products that it is, it has.
+        with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             model(image)
     except RuntimeError as error:
         raise ExportError(

@@ -1,6 +1,7 @@
 """What `sfsc-deploy train` makes of its options."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,6 +118,15 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe() -> None:
     for option, default in said.items():
         line = next(line for line in lines if f"{option} " in line)
         assert f"[default: {default}]" in line
+
+
+def test_the_help_names_every_architecture() -> None:
+    pytest.importorskip("torch", reason="architectures are made of torch modules")
+    from trainer.architectures import ARCHITECTURES
+
+    shown_help = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "80"}).stdout
+    words = " ".join(re.findall(r"[\w-]+", shown_help))
+    assert f"Network {' '.join(ARCHITECTURES)}".rpartition(" ")[0] in words.replace(" or ", " ")
 
 
 def test_the_matrix_and_the_folder_are_told(asked: list[TrainRequest]) -> None:

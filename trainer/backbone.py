@@ -13,3 +13,5 @@ class Backbone(nn.Module):
 
     features: int
     """Full number of channels of its output."""
+    heads: int | None = None
+    """Into how many attention heads they fall, of which widths keep whole ones; None where there are none."""

@@ -1,30 +1,29 @@
-"""Batch norms of a supernet: every width sees other activations, so every width has statistics of its own."""
+"""Norms of a supernet: every width sees other activations, so every width has norms of its own."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from trainer.slimmable import Region, Slimmable, channels
+from trainer.slimmable import Region, Slimmable
 
 
-class SwitchableNorm(Slimmable):
-    """A batch norm of feature maps, with statistics and affine parameters of its own for each width.
+class _NormOfEachWidth(Slimmable):
+    """A norm with all parameters of its own for each width."""
 
-    Args:
-        full: full number of channels.
-        widths: the widths that are trained.
-    """
-
-    def __init__(self, full: int, widths: Sequence[float]) -> None:
+    def __init__(
+        self, full: int, widths: Sequence[float], make: Callable[[int], nn.Module], heads: int | None = None
+    ) -> None:
         super().__init__()
         self.full = full
+        self.heads = heads
         self.widths = tuple(widths)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels(full, width)) for width in self.widths)
+        self.norms = nn.ModuleList(make(self._kept(full, width)) for width in self.widths)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch's norms give it
-        """Normalises ``[N, C(width), H, W]`` with the statistics of the current width."""
+        """Normalises with the norm of the current width, keeping the shape."""
         normalised: Tensor = self.norms[self.widths.index(self.width)](input)
         return normalised
 
@@ -35,6 +34,31 @@ class SwitchableNorm(Slimmable):
     def slimmed_channels(self) -> int | None:
         """The full number of channels."""
         return self.full
+
+
+class SwitchableNorm(_NormOfEachWidth):
+    """A batch norm of feature maps ``[N, C(width), H, W]``; each width has statistics and an affine of its own.
+
+    Args:
+        full: full number of channels.
+        widths: the widths that are trained.
+    """
+
+    def __init__(self, full: int, widths: Sequence[float]) -> None:
+        super().__init__(full, widths, nn.BatchNorm2d)
+
+
+class SwitchableLayerNorm(_NormOfEachWidth):
+    """A layer norm of tokens ``[N, T, C(width)]``; each width has an affine of its own.
+
+    Args:
+        full: full number of channels.
+        widths: the widths that are trained.
+        heads: see ``Slimmable``.
+    """
+
+    def __init__(self, full: int, widths: Sequence[float], heads: int) -> None:
+        super().__init__(full, widths, partial(nn.LayerNorm, eps=1e-6), heads)
 
 
 class EmbeddingNorm(Slimmable):

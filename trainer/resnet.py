@@ -1,6 +1,7 @@
 """Slimmable residual networks (arXiv 1512.03385); names inside of stages follow torchvision's."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
@@ -8,54 +9,89 @@ from trainer.backbone import Backbone, ImageSize
 from trainer.norms import SwitchableNorm
 from trainer.slimmable import SlimmableConv2d
 
+STAGES = (64, 128, 256, 512)
+"""Channels that the 3 x 3 convolutions of the standard networks have in each stage."""
+
 
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and the way around them."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, widths: Sequence[float]) -> None:
+    expansion = 1
+
+    def __init__(self, inputs: int, channels: int, stride: int, widths: Sequence[float]) -> None:
         super().__init__()
-        self.conv1 = SlimmableConv2d(inputs, outputs, 3, stride=stride)
-        self.bn1 = SwitchableNorm(outputs, widths)
-        self.conv2 = SlimmableConv2d(outputs, outputs, 3)
-        self.bn2 = SwitchableNorm(outputs, widths)
+        self.conv1 = SlimmableConv2d(inputs, channels, 3, stride=stride)
+        self.bn1 = SwitchableNorm(channels, widths)
+        self.conv2 = SlimmableConv2d(channels, channels, 3)
+        self.bn2 = SwitchableNorm(channels, widths)
         self.relu = nn.ReLU()
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                SlimmableConv2d(inputs, outputs, 1, stride=stride),
-                SwitchableNorm(outputs, widths),
-            )
+        self.downsample = _downsample(inputs, channels, stride, widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[N, in, H, W]`` to ``[N, out, H / stride, W / stride]``."""
+        """``[N, in, H, W]`` to ``[N, channels, H / stride, W / stride]``."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         activated: Tensor = self.relu(out + self.downsample(x))
         return activated
 
 
+class Bottleneck(nn.Module):
+    """A 3 x 3 convolution, which has the stride as in torchvision, between two of 1 x 1; and the way around them."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, channels: int, stride: int, widths: Sequence[float]) -> None:
+        super().__init__()
+        outputs = self.expansion * channels
+        self.conv1 = SlimmableConv2d(inputs, channels, 1)
+        self.bn1 = SwitchableNorm(channels, widths)
+        self.conv2 = SlimmableConv2d(channels, channels, 3, stride=stride)
+        self.bn2 = SwitchableNorm(channels, widths)
+        self.conv3 = SlimmableConv2d(channels, outputs, 1)
+        self.bn3 = SwitchableNorm(outputs, widths)
+        self.relu = nn.ReLU()
+        self.downsample = _downsample(inputs, outputs, stride, widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, in, H, W]`` to ``[N, 4 channels, H / stride, W / stride]``."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        activated: Tensor = self.relu(out + self.downsample(x))
+        return activated
+
+
+Block: TypeAlias = type[BasicBlock] | type[Bottleneck]
+
+
 class ResNet(Backbone):
-    """Stem, four stages of basic blocks, global average pooling: ``[N, 3, H, W]`` to ``[N, features]``.
+    """Stem, stages of blocks, global average pooling: ``[N, 3, H, W]`` to ``[N, features]``.
 
     Args:
         blocks: number of blocks in each stage.
-        stages: full number of channels of each stage.
+        stages: full number of channels of the 3 x 3 convolutions of each stage.
         stem: the layers before the first stage, ending with ``stages[0]`` channels.
         widths: the widths that are trained.
+        block: what stages are made of.
     """
 
     def __init__(
-        self, blocks: Sequence[int], stages: Sequence[int], stem: nn.Sequential, widths: Sequence[float]
+        self,
+        blocks: Sequence[int],
+        stages: Sequence[int],
+        stem: nn.Sequential,
+        widths: Sequence[float],
+        block: Block = BasicBlock,
     ) -> None:
         super().__init__()
         self.stem = stem
         inputs = stages[0]
-        for number, (depth, outputs) in enumerate(zip(blocks, stages, strict=True), start=1):
+        for number, (depth, channels) in enumerate(zip(blocks, stages, strict=True), start=1):
             stride = 1 if number == 1 else 2
-            self.add_module(f"layer{number}", _stage(inputs, outputs, stride, depth, widths))
-            inputs = outputs
+            self.add_module(f"layer{number}", _stage(block, inputs, channels, stride, depth, widths))
+            inputs = block.expansion * channels
         self.stages = len(stages)
-        self.features = stages[-1]
+        self.features = inputs
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,22 +114,35 @@ def resnet_mini(widths: Sequence[float], image_size: ImageSize) -> ResNet:
     return ResNet((1, 1, 1, 1), stages, stem, widths)
 
 
-def resnet18(widths: Sequence[float], image_size: ImageSize) -> ResNet:
-    """The standard ResNet-18."""
+def resnet(
+    widths: Sequence[float],
+    image_size: ImageSize,
+    *,
+    block: Block,
+    blocks: Sequence[int],
+    stages: Sequence[int] = STAGES,
+) -> ResNet:
+    """A standard residual network: a 7 x 7 convolution and max pooling before the stages."""
     del image_size
-    stages = (64, 128, 256, 512)
     stem = nn.Sequential(
         SlimmableConv2d(3, stages[0], 7, stride=2, slim_in=False),
         SwitchableNorm(stages[0], widths),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, 1),
     )
-    return ResNet((2, 2, 2, 2), stages, stem, widths)
+    return ResNet(blocks, stages, stem, widths, block)
 
 
-def _stage(inputs: int, outputs: int, stride: int, depth: int, widths: Sequence[float]) -> nn.Sequential:
-    first = BasicBlock(inputs, outputs, stride, widths)
-    return nn.Sequential(first, *(BasicBlock(outputs, outputs, 1, widths) for _ in range(depth - 1)))
+def _stage(block: Block, inputs: int, channels: int, stride: int, depth: int, widths: Sequence[float]) -> nn.Sequential:
+    first = block(inputs, channels, stride, widths)
+    inputs = block.expansion * channels
+    return nn.Sequential(first, *(block(inputs, channels, 1, widths) for _ in range(depth - 1)))
+
+
+def _downsample(inputs: int, outputs: int, stride: int, widths: Sequence[float]) -> nn.Module:
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    return nn.Sequential(SlimmableConv2d(inputs, outputs, 1, stride=stride), SwitchableNorm(outputs, widths))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -70,7 +70,7 @@ class Supernet(nn.Module):
         backbone = build(arch, self.widths, image_size)
         self.net = EmbeddingNet(
             backbone,
-            SlimmableLinear(backbone.features, dim),
+            SlimmableLinear(backbone.features, dim, heads=backbone.heads),
             EmbeddingNorm(dim, self.widths),
         )
         self.classifier = CosineClassifier(dim, identities)
@@ -112,7 +112,7 @@ class Supernet(nn.Module):
     def _refuse_degenerate_widths(self) -> None:
         for name, layer in self._layers().items():
             full = layer.slimmed_channels()
-            counts = [] if full is None else [channels(full, width) for width in self.widths]
+            counts = [] if full is None else [channels(full, width, layer.heads) for width in self.widths]
             if 0 in counts or len(set(counts)) < len(counts):
                 raise TrainerError(
                     f"Widths {_listed(self.widths)} leave layer {name} with {_listed(counts)} of {full} channels; "

@@ -52,7 +52,13 @@ def train(
         option("NAME", "Projection of gradients: none, zero-padded, shared.", default="shared", panel=RECIPE),
     ] = None,
     arch: Annotated[
-        str | None, option("NAME", "Network: resnet-mini or resnet18.", default="resnet-mini", panel=RECIPE)
+        str | None,
+        option(
+            "NAME",
+            "Network: resnet-mini, resnet18, resnet34, resnet50, resnet101, mobilenetv2, vit-s or vit-b.",
+            default="resnet-mini",
+            panel=RECIPE,
+        ),
     ] = None,
     widths: Annotated[
         str | None, option("W,W,...", "Width of each sub-model, and 1.", default="0.25,0.5,0.75,1", panel=RECIPE)

@@ -2,7 +2,8 @@ from math import prod
 
 import onnx
 import pytest
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from exporters import ExportError, ExportResult
 from exporters.count import Count, count
@@ -18,6 +19,16 @@ def test_depthwise_and_pointwise_by_hand() -> None:
 def test_linear_by_hand(bias: bool) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 7, bias=bias)).half()
     assert count(model, 4, 4) == Count(parameters=48 * 7 + 7 * bias, multiply_adds=48 * 7)
+
+
+def test_attention_by_hand() -> None:
+    class Attention(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.flatten(2).transpose(1, 2).unsqueeze(1)
+            return functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+    # 20 queries with 20 keys of 3 channels, then 20 x 20 weights with 20 values of 3 channels.
+    assert count(Attention(), 4, 5) == Count(parameters=0, multiply_adds=2 * 20 * 20 * 3)
 
 
 def test_an_image_of_another_size_is_refused() -> None:

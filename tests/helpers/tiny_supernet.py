@@ -1,7 +1,8 @@
 """A supernet of two blocks, small enough for property tests and for whole training runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,20 @@ import torch
 from torch import nn
 
 from trainer.architectures import ARCHITECTURES
-from trainer.backbone import ImageSize
+from trainer.backbone import Backbone, ImageSize
 from trainer.images import LabelledImages
+from trainer.mobilenet import Stage, mobilenet_v2
 from trainer.norms import EmbeddingNorm, SwitchableNorm
 from trainer.recipe import Recipe
-from trainer.resnet import ResNet
+from trainer.resnet import Bottleneck, ResNet, resnet
 from trainer.slimmable import SlimmableConv2d
 from trainer.supernet import Supernet
+from trainer.vit import vit
 
 STAGES = (8, 16)
 DIM = 8
 SIDE = 16
+HEADS = 4
 
 
 def backbone(widths: Sequence[float], image_size: ImageSize) -> ResNet:
@@ -32,25 +36,41 @@ def backbone(widths: Sequence[float], image_size: ImageSize) -> ResNet:
     return ResNet((1, 1), STAGES, stem, widths)
 
 
+TINY: dict[str, Callable[[Sequence[float], ImageSize], Backbone]] = {
+    "tiny": backbone,
+    "tiny-bottleneck": partial(resnet, block=Bottleneck, blocks=(2, 1), stages=STAGES),
+    "tiny-mobilenet": partial(
+        mobilenet_v2, stages=(Stage(1, 8, 1, 1), Stage(6, 12, 2, 2), Stage(2, 20, 1, 1)), first=10, last=24
+    ),
+    "tiny-vit": partial(vit, heads=HEADS, head_dim=4, depth=1, patch=4),
+}
+"""One of each family, of the same classes as the full ones."""
+
+
 @contextmanager
 def tiny_architecture() -> Iterator[None]:
-    """Inside, a recipe may ask for the architecture "tiny"."""
+    """Inside, a recipe may ask for the architecture "tiny", or another one of ``TINY``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ARCHITECTURES, "tiny", backbone)
+        for name, make in TINY.items():
+            patch.setitem(ARCHITECTURES, name, make)
         yield
 
 
-def tiny_supernet(widths: Sequence[float] = (0.5, 1.0), *, identities: int = 6, seed: int = 0) -> Supernet:
+def tiny_supernet(
+    widths: Sequence[float] = (0.5, 1.0), *, identities: int = 6, seed: int = 0, arch: str = "tiny"
+) -> Supernet:
     torch.manual_seed(seed)
     with tiny_architecture():
-        return Supernet("tiny", widths, DIM, identities, (SIDE, SIDE))
+        return Supernet(arch, widths, DIM, identities, (SIDE, SIDE))
 
 
 def calibrate(model: nn.Module, seed: int = 7) -> None:
-    """Gives each batch norm statistics and affine parameters that change what it does."""
+    """Gives each norm statistics and affine parameters that change what it does, and each layer its biases."""
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
-        if isinstance(layer, EmbeddingNorm):
+        if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None:
+            nn.init.uniform_(layer.bias, -0.5, 0.5, generator=generator)
+        if isinstance(layer, EmbeddingNorm | nn.LayerNorm):
             nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
             nn.init.uniform_(layer.bias, -0.5, 0.5, generator=generator)
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):

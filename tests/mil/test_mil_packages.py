@@ -15,9 +15,8 @@ from exporters.deployable import Deployable
 from sfsc_deploy.runtime.coreml_package import read_package
 from sfsc_deploy.runtime.mil_executor.predictor import ReferenceExecutor
 from sfsc_deploy.slicing import slice_submodel
-from tiny_supernet import calibrate
+from tiny_supernet import SIDE, calibrate, tiny_supernet
 from tiny_vit import TinyVit
-from trainer.architectures import ARCHITECTURES
 from trainer.supernet import Supernet
 
 DIM, IMAGES = 16, 6
@@ -32,6 +31,12 @@ def _submodel(architecture: str) -> nn.Module:
     supernet = Supernet(architecture, (0.25, 1.0), DIM, 4, (32, 24))
     calibrate(supernet)
     return slice_submodel(supernet, 0.25)
+
+
+def _tiny(architecture: str) -> nn.Module:
+    supernet = tiny_supernet((0.5, 1.0), arch=architecture)
+    calibrate(supernet)
+    return slice_submodel(supernet, 0.5)
 
 
 def _vit() -> nn.Module:
@@ -60,11 +65,12 @@ def _norm_after_addition() -> nn.Module:
 
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
-    **{name: (lambda name=name: _submodel(name)) for name in ARCHITECTURES},
+    **{name: (lambda name=name: _submodel(name)) for name in ("resnet-mini", "resnet18")},
+    **{name: (lambda name=name: _tiny(name)) for name in ("tiny-mobilenet", "tiny-vit")},
     "vit": _vit,
     "norm after addition": _norm_after_addition,
 }
-SIZES = {"vit": (16, 16)}
+SIZES = dict.fromkeys(("vit", "tiny-mobilenet", "tiny-vit"), (SIDE, SIDE))
 
 
 def images(height: int, width: int) -> np.ndarray:
@@ -81,6 +87,9 @@ def images(height: int, width: int) -> np.ndarray:
         ("vit", "float32", "iOS16"),
         ("vit", "float16", "iOS18"),
         ("vit", "int8", "iOS18"),
+        ("tiny-mobilenet", "float32", "iOS16"),
+        ("tiny-vit", "float32", "iOS16"),
+        ("tiny-vit", "int8", "iOS18"),
         ("norm after addition", "float32", "iOS16"),
         ("norm after addition", "float16", "iOS18"),
     ],
@@ -90,7 +99,9 @@ def test_a_package_embeds_as_its_model(tmp_path: Path, name: str, precision: str
     shown = images(height, width)
     with torch.inference_mode():
         reference = Deployable(net, MEAN, STD).eval()(torch.from_numpy(shown)).double().numpy()
-    request = ExportRequest(height, width, MEAN, STD, DIM, precision, batch=(1, 1, 1), coreml=CoremlTarget(target))
+    request = ExportRequest(
+        height, width, MEAN, STD, reference.shape[1], precision, batch=(1, 1, 1), coreml=CoremlTarget(target)
+    )
     (package,) = export("coreml", net, request, tmp_path / "net").files
     for all_float32 in (False, True):
         executor = ReferenceExecutor(read_package(package), all_float32=all_float32)

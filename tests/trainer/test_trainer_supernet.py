@@ -3,18 +3,17 @@
 import pytest
 import torch
 
-from tiny_supernet import DIM, SIDE, tiny_supernet
-from trainer.architectures import ARCHITECTURES
+from tiny_supernet import DIM, SIDE, TINY, tiny_supernet
 from trainer.errors import TrainerError
 from trainer.supernet import CosineClassifier, Supernet
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", TINY)
 def test_every_width_embeds_with_the_same_dimension(arch: str) -> None:
-    supernet = Supernet(arch, (0.25, 1.0), 12, 5, (32, 24)).eval()
-    images = torch.randn(2, 3, 32, 24)
+    supernet = tiny_supernet((0.25, 1.0), arch=arch).eval()
+    images = torch.randn(2, 3, SIDE, SIDE)
     with torch.inference_mode():
-        assert [supernet(images, width).shape for width in supernet.widths] == [(2, 12)] * 2
+        assert [supernet(images, width).shape for width in supernet.widths] == [(2, DIM)] * 2
 
 
 def test_a_width_depends_on_what_it_owns_alone() -> None:
