@@ -1,4 +1,4 @@
-# make setup | demo | test | check | bench. Everything happens in .venv, which is made when it isn't there.
+# make setup | demo | test | faults | check | bench. Everything happens in .venv, which is made when it isn't there.
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -11,12 +11,13 @@ PACKAGES := sfsc_deploy trainer exporters profiles
 # Two test processes with threads of their own each get in one another's way.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: help setup demo test check lint format types layers bench clean
+.PHONY: help setup demo test faults check lint format types layers bench clean
 
 help:
 	@echo "make setup   install everything into .venv"
 	@echo "make demo    train on the drawn images, export three profiles, verify them: a few minutes"
 	@echo "make test    run all tests"
+	@echo "make faults  show what verify-compat says of each known fault, and of what is sound"
 	@echo "make check   lint, types and layers"
 	@echo "make format  put the code into the house's format"
 	@echo "make bench   run the benchmarks"
@@ -44,7 +45,10 @@ demo: $(INSTALLED)
 	@echo "The verdict    $(DEMO)/verdict.json"
 
 test: $(INSTALLED)
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+faults: $(INSTALLED)
+	$(BIN)/python -m pytest -s --show-capture=no tests/verification/test_verification_menagerie.py
 
 check: lint types layers
 
