@@ -43,11 +43,12 @@ def test_every_width_gives_the_channels_that_its_head_takes(arch: str) -> None:
 def test_every_family_learns_what_is_trivial(arch: str) -> None:
     reports: list[StepReport] = []
     with tiny_architecture():
-        training = Training(tiny_recipe(arch=arch, epochs=24, learning_rate=0.05), flat_colours())
+        recipe = tiny_recipe(arch=arch, epochs=24, learning_rate=0.05, compatibility={"distillation": 0.0})
+        training = Training(recipe, flat_colours())
         training.run(reports.append, lambda epoch: None)
     for width in range(2):
         losses = [report.loss[width] for report in reports]
-        assert losses[-1] < 0.6 * losses[0]
+        assert losses[-1] < 0.7 * losses[0]
 
 
 def test_resnet_mini_and_18_keep_the_names_of_runs_that_exist() -> None:
