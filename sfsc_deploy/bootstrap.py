@@ -4,6 +4,7 @@ Queries of one identity resemble each other, so resampling single queries would 
 bootstrap (Davison and Hinkley, Bootstrap Methods and their Application, section 3.8) draws identities instead.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,15 +63,54 @@ def bootstrap(a: NDArray[np.float64], cluster: NDArray[np.int64], *, samples: in
     return Interval(float(low), float(high))
 
 
+def ratio_bootstrap(
+    part: NDArray[np.float64], whole: NDArray[np.float64], *, samples: int = 2000, seed: int = 0
+) -> Interval:
+    """95 % interval of sum(part) / sum(whole), both float64 [C] by identity; those whose whole is 0 are left out.
+
+    Raises:
+        SfscError: fewer than two identities are left.
+    """
+    counted = whole > 0
+    if np.count_nonzero(counted) < 2:
+        raise SfscError(f"An interval needs at least 2 identities, not {np.count_nonzero(counted)}.")
+    low, high = np.quantile(_resampled_means(part[counted], whole[counted], samples, seed), _TAILS)
+    return Interval(float(low), float(high))
+
+
+def pairs_bootstrap(
+    part: NDArray[np.float64], whole: NDArray[np.float64], *, samples: int = 2000, seed: int = 0
+) -> Interval:
+    """95 % interval of sum(part) / sum(whole) over pairs of identities, both float64 [C, C].
+
+    A pair of strangers has two identities, and shares each of them with many other pairs. So identities are drawn, and
+    a pair counts as often as both of its own together (the pigeonhole bootstrap: Owen, Annals of Applied Statistics
+    2007, section 3).
+
+    Raises:
+        SfscError: fewer than two identities.
+    """
+    if len(whole) < 2:
+        raise SfscError(f"An interval needs at least 2 identities, not {len(whole)}.")
+    ratios = []
+    for times in _draws(len(whole), samples, seed):
+        parts, wholes = (((times @ pairs) * times).sum(axis=1) for pairs in (part, whole))
+        ratios.append(parts[wholes > 0] / wholes[wholes > 0])
+    low, high = np.quantile(np.concatenate(ratios), _TAILS)
+    return Interval(float(low), float(high))
+
+
 def _resampled_means(
     total: NDArray[np.float64], size: NDArray[np.float64], samples: int, seed: int
 ) -> NDArray[np.float64]:
     """Means of `samples` draws of C clusters with replacement, from each cluster's sum and size [C]."""
+    return np.concatenate([(times @ total) / (times @ size) for times in _draws(size.size, samples, seed)])
+
+
+def _draws(clusters: int, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each of C clusters is drawn, some samples at a time: float64 [at most 128, C]."""
     generator = np.random.default_rng(seed)
-    evenly = np.full(size.size, 1 / size.size)
-    means = []
+    evenly = np.full(clusters, 1 / clusters)
     for start in range(0, samples, _SAMPLES_AT_ONCE):
         draws = min(_SAMPLES_AT_ONCE, samples - start)
-        times = generator.multinomial(size.size, evenly, size=draws).astype(np.float64)
-        means.append((times @ total) / (times @ size))
-    return np.concatenate(means)
+        yield generator.multinomial(clusters, evenly, size=draws).astype(np.float64)

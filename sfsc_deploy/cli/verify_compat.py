@@ -45,6 +45,19 @@ def verify_compat(
             rich_help_panel=GATE,
         ),
     ] = False,
+    fpr: Annotated[
+        float | None,
+        option(
+            "RATE",
+            "Try the threshold on scores that gives one artifact this false positive rate on all others.",
+            default="not tried",
+            panel=GATE,
+        ),
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        option("SUBJECT", "The artifact that this threshold is tuned on.", default="the widest", panel=GATE),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave with 1 for UNVERIFIED, too.", rich_help_panel=GATE)
     ] = False,
@@ -78,7 +91,18 @@ def verify_compat(
     """
     from sfsc_deploy.cli.verdict_shown import show
 
-    verdict = _verify(subjects, data, probe, policy, max_batch=max_batch, run=run, waterfall=waterfall, upgrade=upgrade)
+    verdict = _verify(
+        subjects,
+        data,
+        probe,
+        policy,
+        max_batch=max_batch,
+        run=run,
+        waterfall=waterfall,
+        upgrade=upgrade,
+        fpr=fpr,
+        anchor=anchor,
+    )
     show(verdict, results(json_file), waterfall=waterfall or run is not None)
     write_json(verdict.to_json(), json_file)
     _write_reports(verdict, report, junit, markdown)
@@ -107,6 +131,8 @@ def _verify(
     run: Path | None,
     waterfall: bool,
     upgrade: bool,
+    fpr: float | None,
+    anchor: str | None,
 ) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
@@ -129,6 +155,8 @@ def _verify(
             max_batch=max_batch,
             policy=limits,
             upgrade=upgrade,
+            fpr=fpr,
+            anchor=anchor,
             run=run,
             waterfall=waterfall,
             on_progress=on_progress,

@@ -56,7 +56,11 @@ def cross_test(
     results: dict[_Pair, Retrieval] = {}
     for query, gallery in pairs:
         on_pair(query.name)
-        if isinstance(query.rows, Rows) and isinstance(gallery.rows, Rows) and not _obstacle(query, gallery, upgrade):
+        if (
+            isinstance(query.rows, Rows)
+            and isinstance(gallery.rows, Rows)
+            and not obstacle_between(query, gallery, upgrade)
+        ):
             results[query.name, gallery.name] = _retrieve(query.rows, gallery.rows)
     cells = [_cell(query, gallery, results) for query, gallery in pairs]
     checks = [
@@ -70,7 +74,7 @@ def cross_test(
 
 
 def _criterion(query: Contestant, gallery: Contestant, results: Mapping[_Pair, Retrieval]) -> Finding:
-    obstacle = _obstacle(query, gallery)
+    obstacle = obstacle_between(query, gallery)
     if obstacle is not None:
         return obstacle
     assert isinstance(query.rows, Rows)
@@ -88,7 +92,7 @@ def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retriev
     widest = max(new, key=lambda contestant: contestant.width or 0, default=None)
     for device in new:
         replaced = next((each for each in old if each.width == device.width), stored)
-        obstacle = _obstacle(device, stored, upgrade=True) or _obstacle(replaced, stored, upgrade=True)
+        obstacle = obstacle_between(device, stored, upgrade=True) or obstacle_between(replaced, stored, upgrade=True)
         if obstacle is None:
             assert widest is not None
             assert isinstance(device.rows, Rows)
@@ -102,8 +106,8 @@ def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retriev
         yield Check.of("upgrade", device.name, obstacle, stored.name)
 
 
-def _obstacle(query: Contestant, gallery: Contestant, upgrade: bool = False) -> Finding | None:
-    """Why a pair cannot be measured."""
+def obstacle_between(query: Contestant, gallery: Contestant, upgrade: bool = False) -> Finding | None:
+    """Why a pair cannot be measured; an upgrade is measured between spaces, too."""
     for side in (query, gallery):
         if isinstance(side.rows, Finding):
             return unverified(f"{side.name}: {side.rows.why}", side.rows.command)

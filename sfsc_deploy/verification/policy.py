@@ -14,6 +14,7 @@ from sfsc_deploy.verification.thresholds import DEFAULTS, Thresholds, thresholds
 from sfsc_deploy.verification.verdict import PolicySource
 
 _Share = Annotated[float, Field(gt=0, le=1)]
+_Loss = Annotated[float, Field(ge=0, lt=1)]
 _Difference = Annotated[float, Field(gt=0, le=2)]  # of two components of unit rows
 
 
@@ -28,6 +29,9 @@ class Overrides(BaseModel):
     max_batch_difference: _Difference | None = None
     norm: _Share | None = None
     top_k: _Share | None = None
+    max_fpr_ratio: Annotated[float, Field(ge=1)] | None = None
+    max_tpr_loss: _Loss | None = None
+    min_identities: Annotated[int, Field(ge=2)] | None = None
 
     def on(self, limits: Thresholds) -> Thresholds:
         """`limits` with what is set."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 
@@ -21,6 +21,9 @@ class Thresholds:
         max_batch_difference: most that any component may depend on the batch it is computed in.
         norm: most that the norm of a row may differ from 1.
         top_k: least share of the first k gallery images that agree with the reference, mean over queries.
+        max_fpr_ratio: how many times as often strangers may pass a threshold as where it was tuned.
+        max_tpr_loss: how many fewer right pairs may pass it than the weaker side accepts of its own, as a share.
+        min_identities: fewest identities that an interval is believed of.
     """
 
     min_cosine: float
@@ -29,6 +32,12 @@ class Thresholds:
     max_batch_difference: float
     norm: float
     top_k: float
+    # False positive rates are chosen by powers of ten: a factor of 2 is a third of such a step, and is felt.
+    max_fpr_ratio: float = 2.0
+    # As much as the next narrower width costs; whoever needs less tunes a threshold for each device.
+    max_tpr_loss: float = 0.05
+    # With fewer clusters a bootstrap interval is too narrow to be believed.
+    min_identities: int = 8
 
 
 FLOAT32 = Thresholds(
@@ -96,8 +105,21 @@ MIN_IDENTITIES = 8
 MIN_QUERIES = 16
 """With fewer queries a single one moves the mean average precision by more than 6 points."""
 
+MIN_STRANGERS_ACCEPTED = 10
+"""With fewer pairs of strangers above a threshold a rate is known to a third of itself at best."""
+
 TOP_K = 10
 """The images that a person looks at."""
+
+
+_MORE_IS_LOOSER = frozenset({"max_difference", "max_batch_difference", "norm", "max_fpr_ratio", "max_tpr_loss"})
+"""Of the other thresholds a smaller one is looser."""
+
+
+def looser_of(one: Thresholds, other: Thresholds) -> Thresholds:
+    """What holds for a pair: of each threshold the looser one."""
+    pairs = {part.name: (getattr(one, part.name), getattr(other, part.name)) for part in fields(Thresholds)}
+    return Thresholds(**{name: max(both) if name in _MORE_IS_LOOSER else min(both) for name, both in pairs.items()})
 
 
 def thresholds_of(precision: str, limits: Mapping[str, Thresholds] = DEFAULTS) -> Thresholds:

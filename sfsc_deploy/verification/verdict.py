@@ -23,12 +23,16 @@ CHECKS = (
     "batch-invariance",
     "preprocessing",
     "criterion",
+    "operating-point",
     "upgrade",
     "top-k",
 )
 """The names of the checks in their order; stable, because reports and pipelines rely on them."""
 
-ON_REQUEST = frozenset({"upgrade"})
+ON_PAIRS = ("criterion", "operating-point", "upgrade")
+"""Those that are made on pairs."""
+
+ON_REQUEST = frozenset({"operating-point", "upgrade"})
 """Checks that are made only where they are asked for."""
 
 Number = float | int

@@ -8,11 +8,12 @@ from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
+from sfsc_deploy.verification.operating_point import chosen_anchor, operating_points, refuse_senseless
 from sfsc_deploy.verification.policy import DEFAULT, Policy
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.space import judge_generations, judge_spaces
 from sfsc_deploy.verification.subject import find_subjects
-from sfsc_deploy.verification.verdict import CHECKS, Check, Finding, Verdict
+from sfsc_deploy.verification.verdict import CHECKS, ON_PAIRS, Artifact, Check, Finding, Verdict
 from sfsc_deploy.verification.waterfall.origins import Origins
 
 
@@ -24,6 +25,8 @@ def verify(
     max_batch: int = MAX_BATCH,
     policy: Policy = DEFAULT,
     upgrade: bool = False,
+    fpr: float | None = None,
+    anchor: str | None = None,
     run: Path | None = None,
     waterfall: bool = False,
     on_progress: OnCheck | None = None,
@@ -39,6 +42,8 @@ def verify(
         max_batch: most images in one call of a backend.
         policy: the thresholds.
         upgrade: whether two generations are meant: that of the first subject, whose gallery is stored, and a new one.
+        fpr: false positive rate: try a threshold on scores, tuned for it on one subject, on all pairs; None: don't.
+        anchor: the subject that it is tuned on; None: the widest, of equal ones the most precise.
         run: run folder that the artifacts were exported from, for waterfalls; those among the subjects serve, too.
         waterfall: tell the steps of each waterfall apart, though it takes time.
         on_progress: hears of each check before it is made: subject, name of the check.
@@ -48,6 +53,7 @@ def verify(
             a run of another space, images that can't be read. What is wrong with an artifact is in the verdict.
     """
     on_check = on_progress or (lambda subject, check: None)
+    refuse_senseless(fpr, anchor, subjects)
     found = find_subjects(subjects)
     origins = Origins(found, run, wanted=waterfall or run is not None)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
@@ -58,17 +64,34 @@ def verify(
         Contestant(each.artifact.name, each.artifact.space, each.rows, each.artifact.width) for each in examinations
     ]
     matrix, pairs = cross_test(contestants, lambda name: on_check(name, "criterion"), upgrade=upgrade)
-    checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
     artifacts = tuple(each.artifact for each in examinations)
+    if fpr is not None:
+        pairs = (*pairs, *_operating_points(artifacts, contestants, policy, fpr, anchor, upgrade=upgrade))
+    checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
     waterfalls = tuple(each.waterfall for each in examinations if each.waterfall)
     return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source, waterfalls)
+
+
+def _operating_points(
+    artifacts: Sequence[Artifact],
+    contestants: Sequence[Contestant],
+    policy: Policy,
+    fpr: float,
+    anchor: str | None,
+    *,
+    upgrade: bool,
+) -> list[Check]:
+    able = [each.name for each in contestants if isinstance(each.rows, Rows)]
+    limits = {artifact.name: policy.thresholds(artifact.precision or "") for artifact in artifacts}
+    chosen = anchor or chosen_anchor(artifacts, able)
+    return operating_points(contestants, fpr, chosen, limits, upgrade=upgrade)
 
 
 def _in_order(examination: Examination, spaces: Mapping[str, Finding], pairs: Sequence[Check]) -> Iterator[Check]:
     subject = examination.artifact.name
     findings = {**examination.findings, "space": spaces[subject]}
     for name in CHECKS:
-        if name in ("criterion", "upgrade"):
+        if name in ON_PAIRS:
             yield from (check for check in pairs if (check.name, check.subject) == (name, subject))
         else:
             yield Check.of(name, subject, findings[name])

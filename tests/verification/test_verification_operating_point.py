@@ -1,0 +1,268 @@
+"""One threshold for a fleet: tuned and counted as a plain loop over all pairs does it, and judged beyond chance."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from sfsc_deploy.bootstrap import pairs_bootstrap, ratio_bootstrap
+from sfsc_deploy.cli.app import app
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.metrics import JUNK, Labels
+from sfsc_deploy.verification import Artifact, Check, Status
+from sfsc_deploy.verification.cross_test import Contestant
+from sfsc_deploy.verification.embedding import Rows
+from sfsc_deploy.verification.operating_point import acceptance, chosen_anchor, operating_points, refuse_senseless
+from sfsc_deploy.verification.operating_point.acceptance import Pairs, accepted, tuned
+from sfsc_deploy.verification.thresholds import FLOAT32, INT8, Thresholds, looser_of
+from sfsc_deploy.verification.verdict import unverified
+
+DIM, FPR = 32, 0.01
+
+
+def people(identities: int = 40, noise: float = 0.6, seed: int = 0, lift: float = 0.0) -> Rows:
+    """Two queries and two gallery images each; `lift` adds the same direction to all, so that every score rises."""
+    directions = np.random.default_rng(99).standard_normal((identities, DIM))
+    labels = Labels(np.repeat(np.arange(identities), 2))
+    generator = np.random.default_rng(seed)
+    query, gallery = (
+        unit(directions[labels.identity] + noise * generator.standard_normal((len(labels), DIM)) + lift)
+        for _ in range(2)
+    )
+    return Rows("people", query, gallery, labels, labels)
+
+
+def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def turned(rows: Rows) -> Rows:
+    """The same within, but of another space."""
+    order = np.random.default_rng(5).permutation(DIM)
+    return replace(rows, query=rows.query[:, order], gallery=rows.gallery[:, order])
+
+
+def padded(rows: Rows, own: float) -> Rows:
+    """One dimension more, in which every row has `own`."""
+    query, gallery = (
+        np.column_stack([np.sqrt(1 - own**2) * part, np.full(len(part), own)]).astype(np.float32)
+        for part in (rows.query, rows.gallery)
+    )
+    return replace(rows, query=query, gallery=gallery)
+
+
+def judged(a: Rows, b: Rows, *, fpr: float = FPR, limits: Thresholds = FLOAT32) -> dict[tuple[str, str | None], Check]:
+    """Tuned on a."""
+    sides = [Contestant("a", "s", a), Contestant("b", "s", b)]
+    found = operating_points(sides, fpr, "a", {"a": limits, "b": limits})
+    return {(check.subject, check.gallery): check for check in found}
+
+
+def mixed_labels(seed: int, count: int) -> Labels:
+    """With junk, distractors and three cameras."""
+    generator = np.random.default_rng(seed)
+    return Labels(generator.integers(JUNK, 7, count), generator.integers(0, 3, count))
+
+
+def slowly(query: Rows, threshold: float) -> tuple[list[float], int, int, int]:
+    """Scores of all strangers; how many of them, and of how many right pairs, are above a threshold."""
+    strangers, false, right, true = [], 0, 0, 0
+    who, known = query.query_labels, query.gallery_labels
+    for q in range(len(who)):
+        for g in range(len(known)):
+            score = np.float32(query.query[q].astype(np.float64) @ query.gallery[g].astype(np.float64))
+            if JUNK in (who.identity[q], known.identity[g]):
+                continue
+            if who.identity[q] != known.identity[g]:
+                strangers.append(float(score))
+                false += score > threshold
+            elif who.camera is None or known.camera is None or who.camera[q] != known.camera[g]:
+                right += 1
+                true += score > threshold
+    return strangers, false, right, true
+
+
+def mixed(seed: int) -> Rows:
+    generator = np.random.default_rng(seed)
+    query, gallery = (unit(generator.standard_normal((count, 5))) for count in (40, 60))
+    return Rows("mixed", query, gallery, mixed_labels(seed + 1, 40), mixed_labels(seed + 2, 60))
+
+
+@pytest.mark.parametrize("fpr", [0.001, 0.01, 0.1])
+@pytest.mark.parametrize("block", [7, 256])
+@pytest.mark.parametrize("clusters", [3, 1024])
+def test_what_a_plain_loop_counts(fpr: float, block: int, clusters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceptance, "_BLOCK", block)
+    monkeypatch.setattr(acceptance, "MOST_CLUSTERS", clusters)
+    rows = mixed(3)
+    pairs = Pairs.of(rows.query_labels, rows.gallery_labels)
+    threshold = tuned(rows.query, rows.gallery, pairs, fpr)
+    found = accepted(rows.query, rows.gallery, pairs, threshold)
+    strangers, false, right, true = slowly(rows, threshold)
+    assert threshold == pytest.approx(sorted(strangers, reverse=True)[int(fpr * len(strangers))], abs=1e-6)
+    assert pairs.strangers.sum() == len(strangers)
+    assert (found.strangers.sum(), found.right.sum(), found.all_right.sum()) == (false, true, right)
+    assert false <= fpr * len(strangers)
+    assert (found.strangers <= pairs.strangers).all()
+
+
+def test_the_interval_over_pairs_is_that_of_drawing_identities_one_by_one() -> None:
+    generator = np.random.default_rng(0)
+    whole = generator.integers(1, 9, (6, 6)).astype(np.float64)
+    part = whole * generator.random((6, 6))
+    ratios = []
+    for _ in range(2000):
+        drawn = generator.integers(0, 6, 6)
+        cells = [(part[i, j], whole[i, j]) for i in drawn for j in drawn]
+        ratios.append(sum(cell[0] for cell in cells) / sum(cell[1] for cell in cells))
+    found = pairs_bootstrap(part, whole)
+    assert [found.low, found.high] == pytest.approx(np.quantile(ratios, (0.025, 0.975)), abs=0.02)
+
+
+def test_intervals_need_two_identities() -> None:
+    with pytest.raises(SfscError, match="at least 2"):
+        pairs_bootstrap(np.ones((1, 1)), np.ones((1, 1)))
+    with pytest.raises(SfscError, match="at least 2"):
+        ratio_bootstrap(np.ones(3), np.array([1.0, 0, 0]))
+
+
+def test_models_alike_keep_one_threshold() -> None:
+    found = judged(people(seed=1), people(seed=2))
+    assert list(found) == [("a", "b"), ("b", "a"), ("b", "b")]
+    assert {check.status for check in found.values()} == {Status.PASS}
+    assert {check.name for check in found.values()} == {"operating-point"}
+
+
+def test_scores_that_lie_higher_let_strangers_pass() -> None:
+    """The ranking of b within b is as good; only its scores all rise."""
+    check = judged(people(seed=1), people(seed=2, lift=0.7))["b", "b"]
+    assert check.status is Status.FAIL
+    assert check.why.startswith("Strangers pass more than 2 times as often.")
+    assert isinstance(check.details["shift"], float)
+    assert check.details["shift"] > 0.05
+
+
+def test_scores_that_lie_lower_turn_the_right_ones_away() -> None:
+    """A component of its own takes from all scores with others; their ranking stays as it is."""
+    check = judged(padded(people(seed=1), 0.0), padded(people(seed=2), 0.8))["a", "b"]
+    assert check.status is Status.FAIL
+    assert check.why.startswith("Right pairs are turned away")
+    assert check.threshold == -FLOAT32.max_tpr_loss
+
+
+def test_another_space_accepts_nobody_and_fails() -> None:
+    """Its rate of strangers is perfect, and a threshold tuned for the pair itself would not do better."""
+    found = judged(people(seed=1), turned(people(seed=1)))
+    assert found["a", "b"].status is Status.FAIL
+    assert found["a", "b"].details["tpr"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_model_that_is_weaker_all_over_is_not_blamed_for_that() -> None:
+    found = judged(people(seed=1, noise=0.3), people(seed=2, noise=0.9))
+    check = found["b", "b"]
+    assert check.status is not Status.FAIL
+    assert isinstance(check.details["tpr"], float)
+    assert check.details["tpr"] < float(check.details["tpr_anchor"]) - FLOAT32.max_tpr_loss
+
+
+def test_where_nothing_can_be_lost_nothing_is_proven() -> None:
+    noisy = people(seed=1, noise=8)
+    found = judged(noisy, people(seed=2, noise=8))
+    assert {check.status for check in found.values()} == {Status.UNVERIFIED}
+    assert "little to lose" in found["a", "b"].why
+
+
+@pytest.mark.parametrize("fpr", [1e-3, 1e-4])
+def test_too_few_strangers_prove_no_rate_and_the_number_needed_is_told(fpr: float) -> None:
+    found = judged(people(seed=1), people(seed=2), fpr=fpr)["a", "b"]
+    strangers = 80 * 80 - 80 * 2
+    needed = 10 / fpr
+    assert found.status is Status.UNVERIFIED
+    assert f"{strangers:,} pairs of strangers" in found.why
+    assert f"about {int(np.ceil(80 * np.sqrt(needed / strangers))):,} queries" in found.why
+    assert found.command is not None
+
+
+def test_too_few_identities_prove_nothing() -> None:
+    found = judged(people(6, seed=1), people(6, seed=2), fpr=0.1)["a", "b"]
+    assert found.status is Status.UNVERIFIED
+    assert "6 identities, 8 are needed" in found.why
+
+
+def test_a_policy_decides_what_is_tolerated() -> None:
+    a, b = people(seed=1), people(seed=2, lift=0.7)
+    lenient = replace(FLOAT32, max_fpr_ratio=100.0)
+    assert judged(a, b)["b", "b"].status is Status.FAIL
+    assert judged(a, b, limits=lenient)["b", "b"].status is Status.PASS
+
+
+def test_of_a_pair_the_looser_threshold_holds() -> None:
+    one, other = replace(FLOAT32, max_fpr_ratio=3.0, min_cosine=0.5), replace(INT8, max_tpr_loss=0.2)
+    found = looser_of(one, other)
+    assert (found.max_fpr_ratio, found.max_tpr_loss, found.min_cosine) == (3.0, 0.2, 0.5)
+    assert (found.norm, found.max_difference, found.top_k) == (INT8.norm, INT8.max_difference, INT8.top_k)
+
+
+def test_what_takes_no_part_is_unverified_with_its_reason() -> None:
+    sides = [Contestant("a", "s", people(seed=1)), Contestant("b", "s", unverified("It has no GPU."))]
+    found = operating_points(sides, FPR, "a", {"a": FLOAT32, "b": FLOAT32})
+    assert {(check.status, check.why) for check in found} == {(Status.UNVERIFIED, "b: It has no GPU.")}
+
+
+def test_without_an_anchor_nothing_is_proven() -> None:
+    sides = [Contestant(name, "s", unverified("It has no GPU.")) for name in "ab"]
+    found = operating_points(sides, FPR, None, {"a": FLOAT32, "b": FLOAT32})
+    assert {check.status for check in found} == {Status.UNVERIFIED}
+    assert len(found) == 4
+
+
+def artifact(name: str, width: float | None, precision: str | None) -> Artifact:
+    return Artifact(name, "onnx", "f" * 64, width, precision, None, None)
+
+
+def test_the_anchor_is_the_widest_and_of_equal_ones_the_most_precise() -> None:
+    fleet = (
+        artifact("unknown", None, None),
+        artifact("narrow", 0.5, "float32"),
+        artifact("int8", 1.0, "mixed (float32: 2, int8: 10)"),
+        artifact("half", 1.0, "float16"),
+        artifact("full", 1.0, "float32"),
+        artifact("full again", 1.0, "float32"),
+    )
+    names = [each.name for each in fleet]
+    assert chosen_anchor(fleet, names) == "full"
+    assert chosen_anchor(fleet, [name for name in names if "full" not in name]) == "half"
+    assert chosen_anchor(fleet, ["narrow", "int8"]) == "int8"
+    assert chosen_anchor(fleet, []) is None
+
+
+@pytest.mark.parametrize("fpr", [0.0, -1.0, 0.2, float("nan"), float("inf")])
+def test_a_rate_that_makes_no_sense_is_refused(fpr: float) -> None:
+    with pytest.raises(SfscError, match="false positive rate"):
+        refuse_senseless(fpr, None, ["a"])
+
+
+def test_an_anchor_must_be_a_subject_and_needs_a_rate() -> None:
+    with pytest.raises(SfscError, match="none of the subjects"):
+        refuse_senseless(0.01, "c", ["a", "b"])
+    with pytest.raises(SfscError, match="no rate"):
+        refuse_senseless(None, "a", ["a", "b"])
+
+
+def test_the_command_makes_it_only_when_asked(exported: Path) -> None:
+    subjects = [str(exported / name) for name in ("server-cpu.onnx", "raspberry-pi.onnx")]
+    asked = CliRunner().invoke(
+        app, ["verify-compat", *subjects, "--fpr", "0.05", "--anchor", subjects[1], "--json", "-"]
+    )
+    assert asked.exit_code in (0, 3), asked.output
+    found = [check for check in json.loads(asked.stdout)["checks"] if check["name"] == "operating-point"]
+    assert {(check["subject"], check["gallery"]) for check in found} == {
+        (one, other) for one in subjects for other in subjects if (one, other) != (subjects[1], subjects[1])
+    }
+    assert {check["details"]["anchor"] for check in found} == {subjects[1]}
+    plain = CliRunner().invoke(app, ["verify-compat", *subjects])
+    assert "operating-point" not in plain.output
