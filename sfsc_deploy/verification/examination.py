@@ -66,12 +66,14 @@ class Examination:
         artifact: who it is.
         findings: by name, of every check but those that take more than one subject.
         rows: what it embedded for cross-tests, or why it takes no part in them.
+        at_hand: the probe that it was tried on; None where there was none.
         waterfall: where a loss comes from; None where it could not be run on its probe, or is no artifact.
     """
 
     artifact: Artifact
     findings: Mapping[str, Finding]
     rows: Rows | Finding
+    at_hand: ProbeAtHand | None = None
     waterfall: Waterfall | None = None
 
 
@@ -86,7 +88,7 @@ def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examinatio
         rows = ledger.obstacle("criterion") or trial.embeddings.rows
         on_check(subject.name, "waterfall")
         steps = None if ledger.obstacle("fidelity") else _waterfall(attempt, at_hand, trial, setting.origins)
-        return Examination(_artifact(attempt, at_hand), ledger.findings, rows, steps)
+        return Examination(_artifact(attempt, at_hand), ledger.findings, rows, at_hand, steps)
 
 
 class _Ledger:

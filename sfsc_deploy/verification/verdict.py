@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from sfsc_deploy.metrics import Interval
+from sfsc_deploy.verification.exhibits.contents import Exhibits
 from sfsc_deploy.verification.waterfall.steps import Waterfall
 
 CHECKS = (
@@ -213,6 +214,7 @@ class Verdict:
         images: what the matrix was measured on, e.g. "probe dist/probe.safetensors"; None where it was not.
         policy: the policy whose thresholds were kept; None: the default ones.
         waterfalls: where a loss comes from, of each artifact that could be run on its probe.
+        exhibits: the images behind the worst figures.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -221,6 +223,7 @@ class Verdict:
     images: str | None = None
     policy: PolicySource | None = None
     waterfalls: tuple[Waterfall, ...] = ()
+    exhibits: Exhibits = field(default_factory=Exhibits)
 
     @property
     def status(self) -> Status:
@@ -248,6 +251,7 @@ class Verdict:
             "images": self.images,
             "policy": None if self.policy is None else vars(self.policy),
             "waterfall": [waterfall.to_json() for waterfall in self.waterfalls],
+            "worst": self.exhibits.to_json(),
         }
 
 

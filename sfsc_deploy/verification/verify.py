@@ -8,6 +8,7 @@ from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
+from sfsc_deploy.verification.exhibits.fleet import gather
 from sfsc_deploy.verification.operating_point import chosen_anchor, operating_points, refuse_senseless
 from sfsc_deploy.verification.policy import DEFAULT, Policy
 from sfsc_deploy.verification.probes import Probes
@@ -69,7 +70,10 @@ def verify(
         pairs = (*pairs, *_operating_points(artifacts, contestants, policy, fpr, anchor, upgrade=upgrade))
     checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
     waterfalls = tuple(each.waterfall for each in examinations if each.waterfall)
-    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source, waterfalls)
+    fidelity = {each.artifact.name: each.findings["fidelity"] for each in examinations}
+    probes = {each.artifact.name: each.at_hand for each in examinations}
+    exhibits = gather(fidelity, probes, contestants, pairs, data)
+    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source, waterfalls, exhibits)
 
 
 def _operating_points(

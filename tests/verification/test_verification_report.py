@@ -3,17 +3,23 @@
 import math
 import shutil
 import subprocess
+from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.metrics import Interval
 from sfsc_deploy.verification import Artifact, Cell, Check, Finding, Status, Verdict
+from sfsc_deploy.verification.exhibits import Exhibits, Found, LostQuery, Picture, WorstRow
+from sfsc_deploy.verification.exhibits.gathering import SIDE, png
 from sfsc_deploy.verification.fidelity import COSINES
 from sfsc_deploy.verification.report import junit, markdown, page
 from sfsc_deploy.verification.report.histogram import histogram
@@ -22,7 +28,7 @@ from sfsc_deploy.verification.verdict import PolicySource, failed, measured, pas
 
 HOSTILE = "<script>alert('1')</script>&\"|`` [x](http://x) \x1b\x00\udcff"
 NAMES = ("dist/a.onnx", "dist/b.engine", HOSTILE)
-VOID = {"meta"}
+VOID = {"meta", "img"}
 ROWS = (1.0, 1 - 1e-12, 0.9999, 0.2, -1.0, math.nan)
 
 
@@ -64,8 +70,14 @@ def fleet(status: Status = Status.FAIL) -> Verdict:
         checks.append(Check.of("built", NAMES[1], unverified("To be built.", f"trtexec --onnx='{HOSTILE}'")))
     if status is Status.FAIL:
         checks.append(Check.of("criterion", NAMES[2], failed(f"Worse than {HOSTILE}."), NAMES[0]))
+    shown = Picture(HOSTILE, png(np.zeros((200, 100, 3), np.uint8)))
+    lost = LostQuery(shown, 1, 7, Found(shown, True), Found(shown, False))
+    rows = (WorstRow(NAMES[0], 3, 0.2, HOSTILE, shown), WorstRow(NAMES[0], 5, 0.3, "beyond the most", None))
+    exhibits = Exhibits(rows, (NAMES[2], NAMES[0]), NAMES[0], (lost,))
     cells = (Cell(NAMES[0], NAMES[0], 0.81, 0.9, Interval(0.7, 0.9), 40), Cell(NAMES[2], NAMES[0], 0.5, 0.6, None, 40))
-    return Verdict(artifacts, tuple(checks), cells, f"probe {HOSTILE}", PolicySource("strict.toml", "ab" * 32))
+    return Verdict(
+        artifacts, tuple(checks), cells, f"probe {HOSTILE}", PolicySource("strict.toml", "ab" * 32), (), exhibits
+    )
 
 
 def nothing() -> Verdict:
@@ -100,13 +112,28 @@ def test_the_page_tells_each_cause_before_the_tables_and_none_where_nothing_stan
 def test_the_page_needs_nothing_but_itself_and_runs_nothing(verdict: Verdict) -> None:
     source = page(verdict)
     document = Document(source)
-    assert not {"script", "link", "iframe", "img", "object", "a"} & {name for name, _ in document.elements}
+    assert not {"script", "link", "iframe", "object", "a"} & {name for name, _ in document.elements}
     attributes = {attribute for _, given in document.elements for attribute in given}
-    assert not {name for name in attributes if name.startswith("on") or name in ("src", "href")}
+    assert not {name for name in attributes if name.startswith("on") or name == "href"}
+    sources = [given["src"] or "" for _, given in document.elements if "src" in given]
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert "url(" not in source
     assert "@import" not in source
     assert "prefers-color-scheme: dark" in source
     assert source.encode("utf-8")
+
+
+def test_the_worst_are_shown_with_their_images() -> None:
+    document = Document(page(fleet()))
+    pictures = [given for name, given in document.elements if name == "img"]
+    assert len(pictures) == 4  # a row; a query, what it found, and what it finds
+    for given in pictures:
+        shown = Image.open(BytesIO(b64decode((given["src"] or "").partition(",")[2])))
+        assert shown.size == (SIDE // 2, SIDE)
+    words = " ".join(document.words)
+    assert "right; first match at rank 1" in words
+    assert "wrong; first match at rank 7" in words
+    assert "beyond the most" not in words
 
 
 def test_the_matrix_is_coloured_and_what_misses_the_criterion_is_marked() -> None:
@@ -168,7 +195,7 @@ def test_junit_tells_reason_and_command_of_what_is_skipped() -> None:
 
 @pytest.mark.slow
 def test_a_browser_shows_the_page_and_complains_of_nothing(tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium is installed")
     (tmp_path / "report.html").write_text(page(fleet()), encoding="utf-8")

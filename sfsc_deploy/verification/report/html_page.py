@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 
 from sfsc_deploy import __version__
+from sfsc_deploy.verification.exhibits import Exhibits
 from sfsc_deploy.verification.fidelity import COSINES
 from sfsc_deploy.verification.report.heat_map import heat_map
 from sfsc_deploy.verification.report.histogram import histogram
 from sfsc_deploy.verification.report.markup import Html, joined, tag
+from sfsc_deploy.verification.report.pictures import lost_pictures, row_pictures
 from sfsc_deploy.verification.report.texts import figure, thresholds_told
 from sfsc_deploy.verification.report.waterfall_drawing import waterfall_drawing
 from sfsc_deploy.verification.summary import Objection, conclusion, objections, remarks, short_names
@@ -24,6 +26,7 @@ def page(verdict: Verdict) -> str:
         _section("Cross-tests", heat_map(verdict, names)),
         *_rows(verdict, names),
         *_waterfalls(verdict, names),
+        *_lost(verdict, names),
         _section("Every check", *_checks(verdict)),
         tag("footer", tag("p", thresholds_told(verdict)), tag("p", f"Made by sfsc-deploy {__version__}.")),
     )
@@ -110,17 +113,28 @@ def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Html:
 
 
 def _rows(verdict: Verdict, names: Mapping[str, str]) -> Iterator[Html]:
-    drawings = [drawing for check in verdict.checks for drawing in _drawing(check, names)]
+    drawings = [drawing for check in verdict.checks for drawing in _drawing(check, names, verdict.exhibits)]
     if drawings:
         told = "Each row of the probe: its distance 1 - cosine to the float32 reference, a logarithmic scale."
         yield _section("Fidelity, row by row", tag("p", told), tag("div", *drawings, class_="drawings"))
 
 
-def _drawing(check: Check, names: Mapping[str, str]) -> Iterator[Html]:
+def _drawing(check: Check, names: Mapping[str, str], exhibits: Exhibits) -> Iterator[Html]:
     cosines = check.details.get(COSINES)
     if isinstance(cosines, tuple) and isinstance(check.threshold, float):
         caption = tag("figcaption", tag("code", names[check.subject]), f" least cosine {figure(check.value)}")
-        yield tag("figure", caption, histogram(cosines, check.threshold))
+        yield tag("figure", caption, histogram(cosines, check.threshold), *row_pictures(exhibits, check.subject))
+
+
+def _lost(verdict: Verdict, names: Mapping[str, str]) -> Iterator[Html]:
+    exhibits = verdict.exhibits
+    if exhibits.pair is not None and exhibits.lost:
+        query, gallery = (names[name] for name in exhibits.pair)
+        told = (
+            f"Of the weakest pair, {query} searching in the gallery of {gallery}: the queries whose first match fell "
+            f"back furthest, compared with {names[exhibits.weaker or '']} by itself."
+        )
+        yield _section("What queries find", tag("p", told), lost_pictures(exhibits.lost))
 
 
 def _waterfalls(verdict: Verdict, names: Mapping[str, str]) -> Iterator[Html]:

@@ -1,6 +1,7 @@
 """HTML in which nothing is forgotten to be escaped: only what `tag` made is taken for HTML."""
 
 import html
+from base64 import b64encode
 
 from sfsc_deploy.verification.report.texts import legible
 
@@ -21,6 +22,12 @@ def tag(name: str, *content: str, **attributes: str) -> Html:
     """
     given = "".join(f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items())
     return Html(f"<{name}{given}>{joined(*content)}</{name}>")
+
+
+def picture(png: bytes, description: str) -> Html:
+    """An image that is part of the page."""
+    source = f"data:image/png;base64,{b64encode(png).decode('ascii')}"
+    return Html(f'<img src="{source}" alt="{_escaped(description)}">')
 
 
 def joined(*content: str) -> Html:
