@@ -19,7 +19,8 @@ from sfsc_deploy.cli.app import app
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-QUICK = {"train": ["--epochs", "1", "--image-size", "16", "--batch-size", "8"]}
+BRIEFLY = ["--epochs", "1", "--image-size", "16", "--batch-size", "8"]
+QUICK = {"train": BRIEFLY, "compare": BRIEFLY}
 """Added to a command, so that a test of it takes seconds."""
 STAND_FOR = {"a": "server-cpu", "b": "jetson-orin"}
 """The artifacts that the README calls a and b."""
