@@ -27,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[TrainRequest]:
 
     def run(request: TrainRequest) -> Any:
         requests.append(request)
-        return SimpleNamespace(path=Path("runs/a"), space="0" * 64, evaluation=EVALUATION)
+        return SimpleNamespace(path=Path("runs/a"), space="0" * 64, evaluation=EVALUATION), None
 
     monkeypatch.setattr(train, "_run", run)
     return requests
@@ -46,7 +46,8 @@ def test_without_arguments_everything_is_left_to_the_recipe(asked: list[TrainReq
 
 def test_every_option_arrives(asked: list[TrainRequest]) -> None:
     sfsc_deploy(
-        *("--data", "images", "--recipe", "mine.toml", "--arch", "resnet18", "--widths", "0.5,1", "--epochs", "3"),
+        *("--data", "images", "--recipe", "mine.toml", "--arch", "resnet18"),
+        *("--init", "weights.pth", "--widths", "0.5,1", "--epochs", "3"),
         *("--batch-size", "32", "--image-size", "128x64", "--embedding-dim", "64", "--seed", "7", "--device", "cpu"),
         *("--out", "runs/b", "--skip-unreadable", "--evaluate-every", "2", "--workers", "3"),
         *("--method", "joint", "--loss", "circle", "--conflict", "none", "--compatible-loss", "plain"),
@@ -56,6 +57,7 @@ def test_every_option_arrives(asked: list[TrainRequest]) -> None:
         "loss": "circle",
         "compatibility": {"conflict": "none", "loss": "plain"},
         "arch": "resnet18",
+        "init": {"file": "weights.pth"},
         "widths": (0.5, 1.0),
         "epochs": 3,
         "batch_size": 32,
@@ -92,6 +94,7 @@ def test_a_single_image_size_is_a_square(asked: list[TrainRequest]) -> None:
         ["--epochs", "many"],
         ["--workers", "-1"],
         ["--resume", "runs/a", "--out", "runs/b"],
+        ["--resume", "runs/a", "--init", "weights.pth"],
     ],
 )
 def test_wrong_use_names_the_option(arguments: list[str], asked: list[TrainRequest]) -> None:
@@ -137,7 +140,7 @@ def test_the_matrix_and_the_folder_are_told(asked: list[TrainRequest]) -> None:
 
 def test_json_holds_run_space_and_evaluation(asked: list[TrainRequest]) -> None:
     document = json.loads(sfsc_deploy("--json", "-"))
-    assert document == {"run": str(Path("runs/a")), "space": "0" * 64, "evaluation": EVALUATION}
+    assert document == {"run": str(Path("runs/a")), "space": "0" * 64, "evaluation": EVALUATION, "initial": None}
 
 
 def progress(step: int) -> Progress:

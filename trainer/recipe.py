@@ -50,6 +50,15 @@ class Compatibility(_Section):
     """Whether conflicts are looked for in every tensor or over the whole network at once."""
 
 
+class Init(_Section):
+    """Weights to begin with."""
+
+    file: str
+    """Path, as it was given, of weights in torchvision's or timm's naming; a resumed run doesn't need it."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """Of the file; None: any, and a run writes down which it was."""
+
+
 class Recipe(_Section):
     """A training recipe; the defaults are made for small images on a small CPU."""
 
@@ -77,6 +86,8 @@ class Recipe(_Section):
     """Mixed precision of the forward pass; on CUDA devices only."""
     augmentation: Augmentation = Augmentation()
     compatibility: Compatibility = Compatibility()
+    init: Init | None = None
+    """What the backbone begins with; None: random weights."""
 
     @field_validator("image_size", mode="before")
     @classmethod

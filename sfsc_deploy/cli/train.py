@@ -1,6 +1,7 @@
 """`sfsc-deploy train`."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from sfsc_deploy.cli.recipe_options import given, height_and_width, width_list
 if TYPE_CHECKING:
     from sfsc_deploy.run_folder import RunFolder
     from sfsc_deploy.training import TrainRequest
+    from trainer.initial import Fit
 
 IMAGES, RECIPE, RUN = "Images", "Recipe: these go before the file of --recipe", "Run"
 
@@ -59,6 +61,10 @@ def train(
             default="resnet-mini",
             panel=RECIPE,
         ),
+    ] = None,
+    init: Annotated[
+        Path | None,
+        option("FILE", "Begin with weights of torchvision or timm: .safetensors or .pth.", default="", panel=RECIPE),
     ] = None,
     widths: Annotated[
         str | None, option("W,W,...", "Width of each sub-model, and 1.", default="0.25,0.5,0.75,1", panel=RECIPE)
@@ -118,6 +124,8 @@ def train(
         raise typer.BadParameter("a resumed run fits what it was begun for", param_hint="--compatible-with")
     if resume and out:
         raise typer.BadParameter("a resumed run stays in its folder", param_hint="--out")
+    if resume and init:
+        raise typer.BadParameter("a resumed run goes on with the weights of its checkpoint", param_hint="--init")
     request = TrainRequest(
         data=data,
         recipe=recipe,
@@ -126,6 +134,7 @@ def train(
             loss=loss,
             compatibility=given(loss=compatible_loss, conflict=conflict) or None,
             arch=arch,
+            init=None if init is None else {"file": str(init)},
             widths=width_list(widths),
             epochs=epochs,
             batch_size=batch_size,
@@ -141,10 +150,10 @@ def train(
         workers=workers,
         evaluate_every=evaluate_every,
     )
-    _tell(_run(request), json_file)
+    _tell(*_run(request), json_file)
 
 
-def _run(request: "TrainRequest") -> "RunFolder":
+def _run(request: "TrainRequest") -> "tuple[RunFolder, Fit | None]":
     # Read when torch is imported. By default GNU OpenMP's threads spin for long at every barrier: with anything else
     # running on the machine that took three quarters of the speed, and sparing it costs none on a quiet one.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -152,14 +161,15 @@ def _run(request: "TrainRequest") -> "RunFolder":
     from sfsc_deploy.training.run import train as run_training
 
     with shown(notices()) as listener:
-        return run_training(request, listener)
+        return run_training(request, listener), listener.initial
 
 
-def _tell(run: "RunFolder", json_file: Path | None) -> None:
+def _tell(run: "RunFolder", initial: "Fit | None", json_file: Path | None) -> None:
     from sfsc_deploy.cli.tables import evaluation_table
 
     evaluation = run.evaluation
     console = results(json_file)
     console.print(evaluation_table(evaluation["names"], evaluation["map"], evaluation["rank1"], "Cross-test"))
     console.print(f"The run is in {run.path}", soft_wrap=True)
-    write_json({"run": run.path, "space": run.space, "evaluation": evaluation}, json_file)
+    fit = asdict(initial) if initial else None
+    write_json({"run": run.path, "space": run.space, "evaluation": evaluation, "initial": fit}, json_file)

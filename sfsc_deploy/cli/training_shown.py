@@ -13,6 +13,7 @@ from sfsc_deploy.cli.tables import evaluation_table
 if TYPE_CHECKING:
     from sfsc_deploy.evaluation import Evaluation
     from sfsc_deploy.training import Plan, Progress
+    from trainer.initial import Fit
 
 
 class TrainingShown:
@@ -22,6 +23,8 @@ class TrainingShown:
         self._console = console
         self._show = show
         self._epochs = 0
+        self.initial: Fit | None = None
+        """What the run began with, once it has started."""
 
     def started(self, plan: "Plan") -> None:
         """Say what is about to be trained."""
@@ -33,6 +36,9 @@ class TrainingShown:
             f"{plan.epochs} epochs into {plan.folder}",
         ):
             self._console.print(line, soft_wrap=True)
+        for line in initial_lines(plan.initial) if plan.initial else ():
+            self._console.print(line, soft_wrap=True)
+        self.initial = plan.initial
         if plan.skipped:
             self._console.print(f"{plan.skipped} images that can't be read are left out")
         if plan.steps_done:
@@ -47,6 +53,19 @@ class TrainingShown:
         if epoch < self._epochs:
             title = f"Cross-test after epoch {epoch}"
             self._console.print(evaluation_table(evaluation.names, evaluation.map, evaluation.rank1, title))
+
+
+def initial_lines(fit: "Fit") -> Iterator[str]:
+    """What of a file of weights fitted, in one line, and the names of what didn't."""
+    all_of_them = fit.taken + len(fit.missing)
+    yield f"Begins with {fit.file} ({fit.naming}): {fit.taken} of {all_of_them} tensors of the backbone"
+    for what, names in (
+        ("resized", fit.resized),
+        ("not in the file, so random", fit.missing),
+        ("left out of the file", fit.left_out),
+    ):
+        if names:
+            yield f"  {what}: {', '.join(names)}"
 
 
 @contextmanager

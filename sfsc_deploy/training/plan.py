@@ -15,6 +15,7 @@ from sfsc_deploy.probe import refuse_too_few
 from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
+from trainer.weight_file import WeightFile, digest, read
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Prepared:
     """Where to go on from; None for a new run."""
     old_generation: RunFolder | None
     """What the run must fit; None where it needn't fit any."""
+    initial: WeightFile | None = None
+    """What the run begins with; None: random weights, or those of the checkpoint."""
 
 
 def prepare(request: TrainRequest) -> Prepared:
@@ -45,11 +48,11 @@ def _new(request: TrainRequest) -> Prepared:
     recipe = resolve_recipe(request)
     if request.out:
         _refuse_occupied(request.out)
+    initial = read(recipe.init.file, recipe.init.sha256) if recipe.init else None
     data = _open(request.data, skip_unreadable=request.skip_unreadable)
     folder = request.out or _next_free(data.name)
-    return Prepared(
-        folder, recipe, data, _preprocessing(recipe), None, _old_generation(request.compatible_with, recipe)
-    )
+    old = _old_generation(request.compatible_with, recipe)
+    return Prepared(folder, recipe, data, _preprocessing(recipe), None, old, initial)
 
 
 def _resumed(request: TrainRequest, folder: Path) -> Prepared:
@@ -93,13 +96,17 @@ def _open(root: Path | None, *, skip_unreadable: bool) -> DataSet:
 
 
 def resolve_recipe(request: TrainRequest) -> Recipe:
-    """The recipe of a new run.
+    """The recipe of a new run, with the digest of the weights that it begins with.
 
     Raises:
         SfscError: its file can't be read.
-        TrainerError: it isn't valid.
+        TrainerError: it isn't valid, or the weights can't be read.
     """
-    return parse_recipe(_asked(request), str(request.recipe or "the command line"))
+    recipe = parse_recipe(_asked(request), str(request.recipe or "the command line"))
+    if recipe.init is None or recipe.init.sha256:
+        return recipe
+    known = recipe.init.model_copy(update={"sha256": digest(recipe.init.file)})
+    return recipe.model_copy(update={"init": known})
 
 
 def _asked(request: TrainRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sfsc_deploy.evaluation import Evaluation
+    from trainer.initial import Fit
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Plan:
     """Of the whole run."""
     steps_done: int
     """More than 0 where a run is resumed."""
+    initial: "Fit | None" = None
+    """How the weights that the run begins with fit; None: it begins with random ones, or is resumed."""
 
 
 @dataclass(frozen=True)

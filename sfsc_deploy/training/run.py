@@ -41,6 +41,7 @@ from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared, prepare
 from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
 from trainer.images import TrainingImages
+from trainer.initial import initialise
 from trainer.loop import StepReport, Training, resolve_device
 
 PART = 1024
@@ -79,6 +80,9 @@ class _Run:
         self._training = Training(prepared.recipe, images, _old_prototypes(prepared))
         if prepared.checkpoint:
             self._training.resume(prepared.checkpoint)
+        self._initial = (
+            initialise(self._training.networks, prepared.recipe, prepared.initial) if prepared.initial else None
+        )
         self._held_out = HeldOut.of(prepared.data, prepared.preprocessing)
         self._log = StepLog(self._folder / METRICS)
         self._pace = _Pace(self._training)
@@ -219,6 +223,7 @@ class _Run:
             epochs=training.epochs,
             steps=training.steps,
             steps_done=training.steps_done,
+            initial=self._initial,
         )
 
 
