@@ -1,7 +1,7 @@
 """`sfsc-deploy verify-compat`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -28,6 +28,15 @@ def verify_compat(
     data: Annotated[
         Path | None,
         option("DIR|FILE.csv", "Labelled images for the cross-test.", default="those of the probe", panel=IMAGES),
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        option(
+            "FILE.safetensors",
+            "Embeddings of the gallery of --data that are stored already; one SUBJECT is enough then.",
+            default="",
+            panel=IMAGES,
+        ),
     ] = None,
     probe: Annotated[
         Path | None,
@@ -91,18 +100,11 @@ def verify_compat(
     """
     from sfsc_deploy.cli.verdict_shown import show
 
-    verdict = _verify(
-        subjects,
-        data,
-        probe,
-        policy,
-        max_batch=max_batch,
-        run=run,
-        waterfall=waterfall,
-        upgrade=upgrade,
-        fpr=fpr,
-        anchor=anchor,
-    )
+    if gallery and (upgrade or not data):
+        needs = "an upgrade has its stored gallery in SUBJECT" if upgrade else "its images are named with --data DIR"
+        raise typer.BadParameter(needs, param_hint="--gallery")
+    chosen = Chosen(data, gallery, probe, policy, max_batch, run, waterfall, upgrade, fpr, anchor)
+    verdict = _verify(subjects, chosen)
     show(verdict, results(json_file), waterfall=waterfall or run is not None)
     write_json(verdict.to_json(), json_file)
     _write_reports(verdict, report, junit, markdown)
@@ -121,28 +123,31 @@ def _write_reports(verdict: "Verdict", page: Path | None, junit: Path | None, ma
         write_text(markdown, report.markdown(verdict))
 
 
-def _verify(
-    subjects: list[str],
-    data: Path | None,
-    probe: Path | None,
-    policy: Path | None,
-    *,
-    max_batch: int,
-    run: Path | None,
-    waterfall: bool,
-    upgrade: bool,
-    fpr: float | None,
-    anchor: str | None,
-) -> "Verdict":
+class Chosen(NamedTuple):
+    """The options that decide what is verified."""
+
+    data: Path | None
+    gallery: Path | None
+    probe: Path | None
+    policy: Path | None
+    max_batch: int
+    run: Path | None
+    waterfall: bool
+    upgrade: bool
+    fpr: float | None
+    anchor: str | None
+
+
+def _verify(subjects: list[str], chosen: Chosen) -> "Verdict":
     from sfsc_deploy.cli.progress import progress
     from sfsc_deploy.data.layouts import open_dataset
     from sfsc_deploy.verification.folder import spread
     from sfsc_deploy.verification.policy import DEFAULT, read_policy
     from sfsc_deploy.verification.verify import verify
 
-    limits = read_policy(policy) if policy else DEFAULT
+    limits = read_policy(chosen.policy) if chosen.policy else DEFAULT
     fleet = spread(subjects)
-    images = open_dataset(data, with_train=False) if data else None
+    images = open_dataset(chosen.data, with_train=False) if chosen.data else None
     with progress("Verifying", notices()) as shown:
 
         def on_progress(subject: str, check: str) -> None:
@@ -151,13 +156,14 @@ def _verify(
         return verify(
             fleet,
             data=images,
-            probe=probe,
-            max_batch=max_batch,
+            gallery=chosen.gallery,
+            probe=chosen.probe,
+            max_batch=chosen.max_batch,
             policy=limits,
-            upgrade=upgrade,
-            fpr=fpr,
-            anchor=anchor,
-            run=run,
-            waterfall=waterfall,
+            upgrade=chosen.upgrade,
+            fpr=chosen.fpr,
+            anchor=chosen.anchor,
+            run=chosen.run,
+            waterfall=chosen.waterfall,
             on_progress=on_progress,
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +108,11 @@ def record_probe(
     return record(embedder, probe.images, target, labels=labels, drift=drift, device=device, probe=found)
 
 
+def is_recording(stored: TensorFile) -> bool:
+    """Whether a file holds recorded embeddings, rather than something else."""
+    return _KEY in stored.metadata
+
+
 def pixel_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """SHA-256 of the pixels of each image: uint8 [N, H, W, 3] to uint8 [N, 32]."""
     digests = b"".join(hashlib.sha256(image.tobytes()).digest() for image in images)
@@ -145,6 +151,7 @@ class RecordedEmbedder(Embedder):
         recording: what is told of the recording.
         embedding: all recorded rows, float32 [N, D].
         labels: of the recorded images; None where they were not given.
+        row: index of the row by the hash of an image's pixels (see `pixel_hashes`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -154,14 +161,14 @@ class RecordedEmbedder(Embedder):
             SfscError: absent, truncated, or no such file; says what is wrong with it.
         """
         stored = read_tensors(path)
-        if _KEY not in stored.metadata:
+        if not is_recording(stored):
             raise SfscError(f"{path} is a safetensors file, but holds no recorded embeddings.", _REMEDY)
         self.recording = parse_json(Recording, stored.metadata[_KEY], path, _REMEDY)
         self.embedding: NDArray[np.float32] = stored.take("embedding", np.float32, (None, None))
         count, dim = self.embedding.shape
         hashes = stored.take("pixel_sha256", np.uint8, (count, _HASH_BYTES))
         self.labels = _labels(stored, count)
-        self._row = {digest.tobytes(): row for row, digest in enumerate(hashes)}
+        self.row: Mapping[bytes, int] = {digest.tobytes(): row for row, digest in enumerate(hashes)}
         preprocessing = self.recording.preprocessing
         super().__init__(
             str(path),
@@ -187,7 +194,7 @@ class RecordedEmbedder(Embedder):
         return f"sfsc-deploy embed {self.recording.artifact} --out {self.name}"
 
     def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = [self._row.get(digest.tobytes()) for digest in pixel_hashes(images)]
+        rows = [self.row.get(digest.tobytes()) for digest in pixel_hashes(images)]
         known = [row for row in rows if row is not None]
         if len(known) < len(rows):
             raise SfscError(
@@ -198,7 +205,7 @@ class RecordedEmbedder(Embedder):
         return found
 
     def _release(self) -> None:
-        self._row = {}
+        self.row = {}
 
 
 def _labels(stored: TensorFile, count: int) -> Labels | None:

@@ -126,11 +126,25 @@ def _retrieve(query: Rows, gallery: Rows) -> Retrieval:
 
 def _cell(query: Contestant, gallery: Contestant, results: Mapping[_Pair, Retrieval]) -> Cell | None:
     result = results.get((query.name, gallery.name))
-    if result is None or not result.queries:
+    if result is None:
         return None
     assert isinstance(query.rows, Rows)
-    interval = _interval(result, query.rows.query_labels.identity)
-    return Cell(query.name, gallery.name, result.map, result.rank(1), interval, result.queries)
+    return cell_of(query.name, gallery.name, result, query.rows.query_labels.identity)
+
+
+def cell_of(query: str, gallery: str, result: Retrieval, identity: NDArray[np.int64]) -> Cell | None:
+    """What was measured with queries of one and the gallery of another; None where no query has a match.
+
+    Args:
+        query: what embedded the queries.
+        gallery: what embedded the gallery.
+        result: of Q queries.
+        identity: int64 [Q].
+    """
+    if not result.queries:
+        return None
+    interval = _interval(result, identity)
+    return Cell(query, gallery, result.map, result.rank(1), interval, result.queries)
 
 
 def _interval(result: Retrieval, cluster: NDArray[np.int64]) -> Interval | None:

@@ -77,13 +77,13 @@ class Subject:
         return self.path.exists()
 
 
-def find_subjects(names: Sequence[str]) -> tuple[Subject, ...]:
-    """Find what the user named.
+def find_subjects(names: Sequence[str], least: int = 2) -> tuple[Subject, ...]:
+    """Find what the user named, `least` or more.
 
     Raises:
-        SfscError: fewer than two, one of them twice, or one that doesn't exist or is of no known kind.
+        SfscError: fewer, one of them twice, or one that doesn't exist or is of no known kind.
     """
-    if len(names) < 2:
+    if len(names) < least:
         raise SfscError(
             f"Compatibility is a matter of at least two artifacts, {len(names)} given.",
             "For instance: sfsc-deploy verify-compat a.onnx b.onnx, or a.onnx and the run folder it came from.",

@@ -108,6 +108,9 @@ MIN_QUERIES = 16
 MIN_STRANGERS_ACCEPTED = 10
 """With fewer pairs of strangers above a threshold a rate is known to a third of itself at best."""
 
+MIN_OWN_ROWS = 0.98
+"""Share of stored rows nearer than most of other identities: right ones had 0.998 and more, wrong ones have a half."""
+
 TOP_K = 10
 """The images that a person looks at."""
 

@@ -23,6 +23,8 @@ CHECKS = (
     "fidelity",
     "batch-invariance",
     "preprocessing",
+    "rows",
+    "own-row",
     "criterion",
     "operating-point",
     "upgrade",
@@ -30,10 +32,10 @@ CHECKS = (
 )
 """The names of the checks in their order; stable, because reports and pipelines rely on them."""
 
-ON_PAIRS = ("criterion", "operating-point", "upgrade")
+ON_PAIRS = ("own-row", "criterion", "operating-point", "upgrade")
 """Those that are made on pairs."""
 
-ON_REQUEST = frozenset({"operating-point", "upgrade"})
+ON_REQUEST = frozenset({"rows", "own-row", "operating-point", "upgrade"})
 """Checks that are made only where they are asked for."""
 
 Number = float | int

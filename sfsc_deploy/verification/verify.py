@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Images, Rows
@@ -13,6 +14,7 @@ from sfsc_deploy.verification.operating_point import chosen_anchor, operating_po
 from sfsc_deploy.verification.policy import DEFAULT, Policy
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.space import judge_generations, judge_spaces
+from sfsc_deploy.verification.stored_checks import NO_SPACE, Stored, against, open_stored
 from sfsc_deploy.verification.subject import find_subjects
 from sfsc_deploy.verification.verdict import CHECKS, ON_PAIRS, Artifact, Check, Finding, Verdict
 from sfsc_deploy.verification.waterfall.origins import Origins
@@ -22,6 +24,7 @@ def verify(
     subjects: Sequence[str],
     *,
     data: DataSet | None = None,
+    gallery: Path | None = None,
     probe: Path | None = None,
     max_batch: int = MAX_BATCH,
     policy: Policy = DEFAULT,
@@ -39,6 +42,7 @@ def verify(
     Args:
         subjects: two or more artifacts, run folders ("runs/a", "runs/a@0.5") or recorded embeddings.
         data: images for the cross-tests; None: the photographs of the probe.
+        gallery: file of embeddings that were stored of the gallery of `data`; then one subject is enough.
         probe: probe to try the subjects on; None: one that lies beside an artifact or in a run folder.
         max_batch: most images in one call of a backend.
         policy: the thresholds.
@@ -55,25 +59,34 @@ def verify(
     """
     on_check = on_progress or (lambda subject, check: None)
     refuse_senseless(fpr, anchor, subjects)
-    found = find_subjects(subjects)
+    found = find_subjects(subjects, least=1 if gallery else 2)
     origins = Origins(found, run, wanted=waterfall or run is not None)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
+    stored = _stored(gallery, data, setting) if gallery else None
     examinations = [examine(subject, setting, on_check) for subject in found]
+    everyone = [each.artifact for each in examinations] + ([stored.artifact] if stored else [])
     judge = judge_generations if upgrade else judge_spaces
-    spaces = judge({each.artifact.name: each.artifact.space for each in examinations})
+    spaces = judge({each.name: each.space for each in everyone})
     contestants = [
         Contestant(each.artifact.name, each.artifact.space, each.rows, each.artifact.width) for each in examinations
     ]
     matrix, pairs = cross_test(contestants, lambda name: on_check(name, "criterion"), upgrade=upgrade)
-    artifacts = tuple(each.artifact for each in examinations)
     if fpr is not None:
+        artifacts = tuple(each.artifact for each in examinations)
         pairs = (*pairs, *_operating_points(artifacts, contestants, policy, fpr, anchor, upgrade=upgrade))
-    checks = (check for each in examinations for check in _in_order(each, spaces, pairs))
+    named = [(each.artifact.name, each.findings) for each in examinations]
+    if stored:
+        if stored.artifact.space is None:
+            spaces[stored.artifact.name] = NO_SPACE
+        cells, found_there = against(contestants, stored, spaces)
+        matrix, pairs = (*matrix, *cells), (*pairs, *found_there)
+        named.append((stored.artifact.name, stored.findings))
+    checks = (check for name, findings in named for check in _in_order(name, findings, spaces, pairs))
     waterfalls = tuple(each.waterfall for each in examinations if each.waterfall)
     fidelity = {each.artifact.name: each.findings["fidelity"] for each in examinations}
     probes = {each.artifact.name: each.at_hand for each in examinations}
     exhibits = gather(fidelity, probes, contestants, pairs, data)
-    return Verdict(artifacts, tuple(checks), matrix, _images(examinations), policy.source, waterfalls, exhibits)
+    return Verdict(tuple(everyone), tuple(checks), matrix, _images(examinations), policy.source, waterfalls, exhibits)
 
 
 def _operating_points(
@@ -91,13 +104,20 @@ def _operating_points(
     return operating_points(contestants, fpr, chosen, limits, upgrade=upgrade)
 
 
-def _in_order(examination: Examination, spaces: Mapping[str, Finding], pairs: Sequence[Check]) -> Iterator[Check]:
-    subject = examination.artifact.name
-    findings = {**examination.findings, "space": spaces[subject]}
+def _stored(gallery: Path, data: DataSet | None, setting: Setting) -> Stored:
+    if data is None:
+        raise SfscError("Whom the rows of a stored gallery show has to be known.", "Name its images with --data DIR.")
+    return open_stored(gallery, data, setting.images, setting.policy)
+
+
+def _in_order(
+    subject: str, findings: Mapping[str, Finding], spaces: Mapping[str, Finding], pairs: Sequence[Check]
+) -> Iterator[Check]:
+    findings = {**findings, "space": spaces[subject]}
     for name in CHECKS:
         if name in ON_PAIRS:
             yield from (check for check in pairs if (check.name, check.subject) == (name, subject))
-        else:
+        elif name in findings:
             yield Check.of(name, subject, findings[name])
 
 

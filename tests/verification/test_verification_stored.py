@@ -1,0 +1,284 @@
+"""A gallery that is stored already: what passes, what fails, and what is said to be unknown."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+from fleet import IDENTITIES, portraits
+from sfsc_deploy.artifact import read_sidecar
+from sfsc_deploy.cli.app import app
+from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.data.images import read_images
+from sfsc_deploy.data.layouts import open_dataset
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.runtime import load
+from sfsc_deploy.verification import Check, Status, Verdict
+from sfsc_deploy.verification.verify import verify
+
+PROFILE = "android"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two queries and four gallery images of ten identities, in folders. Not to be changed."""
+    folder = tmp_path_factory.mktemp("images")
+    for part, numbers in (("query", range(20, 22)), ("gallery", range(22, 26))):
+        split = portraits(range(IDENTITIES), numbers)
+        for place, (source, identity) in enumerate(zip(split.sources, split.identity, strict=True)):
+            path = folder / part / identity / f"{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            assert isinstance(source, bytes)
+            path.write_bytes(source)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(images: Path) -> DataSet:
+    return open_dataset(images, with_train=False)
+
+
+@pytest.fixture(scope="module")
+def recorded(exported: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server's artifact embeds of all images. Not to be changed."""
+    out = tmp_path_factory.mktemp("recorded") / "gallery.safetensors"
+    answer = CliRunner().invoke(
+        app, ["embed", str(exported / "server-cpu.onnx"), "--data", str(images), "--out", str(out)]
+    )
+    assert answer.exit_code == 0, answer.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def rows(exported: Path, data: DataSet) -> NDArray[np.float32]:
+    """What the server's artifact makes of the gallery, float32 [40, D]."""
+    with load(exported / "server-cpu.onnx") as server:
+        assert server.preprocessing is not None
+        return server.embed(read_images(data.gallery.sources, server.preprocessing))
+
+
+def paths(data: DataSet) -> list[str]:
+    assert data.root is not None
+    return [Path(str(source)).relative_to(data.root).as_posix() for source in data.gallery.sources]
+
+
+def store(path: Path, rows: NDArray[Any], names: Iterable[str], space: str | None = None) -> Path:
+    metadata: Mapping[str, str] = {"path": json.dumps(list(names))} | ({"space": space} if space else {})
+    save_file({"embedding": np.ascontiguousarray(rows)}, path, metadata=dict(metadata))
+    return path
+
+
+@pytest.fixture
+def judged(exported: Path, data: DataSet, rows: NDArray[np.float32], tmp_path: Path) -> Callable[..., Verdict]:
+    """The verdict on the phone's artifact and a stored gallery, which is right unless something is changed."""
+    artifact = exported / f"{PROFILE}.onnx"
+
+    def judge(changed: NDArray[Any] | None = None, names: list[str] | None = None, **facts: Any) -> Verdict:
+        gallery = rows if changed is None else changed
+        stored = store(
+            tmp_path / "gallery.safetensors",
+            gallery,
+            paths(data) if names is None else names,
+            facts.get("space", read_sidecar(artifact).space),
+        )
+        return verify([str(artifact)], data=data, gallery=stored)
+
+    return judge
+
+
+def of_gallery(verdict: Verdict) -> dict[str, Check]:
+    return {
+        check.name: check for check in verdict.checks if "gallery.safetensors" in f"{check.subject} {check.gallery}"
+    }
+
+
+def failed(verdict: Verdict) -> set[str]:
+    return {check.name for check in verdict.checks if check.status is Status.FAIL}
+
+
+def test_a_recording_passes_without_the_model_that_made_it(exported: Path, data: DataSet, recorded: Path) -> None:
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=recorded)
+    assert verdict.status is Status.PASS, [check for check in verdict.checks if check.status is not Status.PASS]
+    stored = verdict.artifacts[-1]
+    assert (stored.kind, stored.width, stored.precision) == ("gallery", 1.0, "float32")
+    cells = {(Path(cell.query).suffix, Path(cell.gallery).suffix) for cell in verdict.matrix}
+    assert cells == {(".onnx", ".onnx"), (".onnx", ".safetensors"), (".safetensors", ".safetensors")}
+    assert "the weaker self-test" in of_gallery(verdict)["criterion"].why
+
+
+def test_a_gallery_of_another_system_passes_and_says_what_is_not_known(judged: Callable[..., Verdict]) -> None:
+    verdict = judged()
+    assert verdict.status is Status.PASS, [check for check in verdict.checks if check.status is not Status.PASS]
+    assert "self-test of the gallery's maker isn't known, nor needed" in of_gallery(verdict)["criterion"].why
+
+
+def test_one_stored_as_float16_passes(judged: Callable[..., Verdict], rows: NDArray[np.float32]) -> None:
+    verdict = judged(rows.astype(np.float16))
+    assert verdict.status is Status.PASS
+    assert verdict.artifacts[-1].precision == "float16"
+
+
+def test_rows_in_another_order_are_found_by_their_paths(
+    judged: Callable[..., Verdict], rows: NDArray[np.float32], data: DataSet
+) -> None:
+    assert judged(rows[::-1], paths(data)[::-1]).status is Status.PASS
+
+
+def test_more_rows_than_images_are_told(
+    judged: Callable[..., Verdict], rows: NDArray[np.float32], data: DataSet
+) -> None:
+    verdict = judged(np.concatenate([rows, rows[:3]]), [*paths(data), "elsewhere/1", "elsewhere/2", "elsewhere/3"])
+    assert verdict.status is Status.PASS
+    assert "3 more rows" in of_gallery(verdict)["rows"].why
+
+
+def test_without_a_space_it_is_measured_but_not_passed(judged: Callable[..., Verdict]) -> None:
+    verdict = judged(space=None)
+    assert verdict.status is Status.UNVERIFIED
+    assert {name for name, check in of_gallery(verdict).items() if check.status is not Status.PASS} == {"space"}
+
+
+def swapped(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of every other identity exchanged with those of the next."""
+    return rows.reshape(IDENTITIES // 2, 2, -1, rows.shape[1])[:, ::-1].reshape(rows.shape)
+
+
+def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def some_swapped(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    changed = rows.copy()
+    changed[[0, 20]] = rows[[20, 0]]
+    changed[[5, 30]] = rows[[30, 5]]
+    return changed
+
+
+def turned(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Another space with the same distances."""
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((rows.shape[1],) * 2))
+    return (rows @ turn).astype(np.float32)
+
+
+def with_nan(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    changed = rows.copy()
+    changed[7, 2] = np.nan
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "checks"),
+    [
+        pytest.param(swapped, {"own-row"}, id="rows of other images"),
+        pytest.param(turned, {"own-row"}, id="another space that claims to be this one"),
+        pytest.param(lambda rows: -rows, {"own-row"}, id="negated"),
+        pytest.param(with_nan, {"finite"}, id="NaN"),
+        pytest.param(lambda rows: 2 * rows, {"norm"}, id="scaled"),
+        pytest.param(lambda rows: np.repeat(rows[:1], len(rows), axis=0), {"collapse"}, id="collapsed"),
+        pytest.param(lambda rows: np.ascontiguousarray(rows[:, :8]), {"norm"}, id="cut off at D = 8"),
+        pytest.param(lambda rows: unit(rows[:, :8]), {"own-row", "criterion"}, id="of another dimension"),
+        pytest.param(lambda rows: rows.astype(np.float64), {"readable"}, id="stored as float64"),
+        pytest.param(lambda rows: (127 * rows).astype(np.int8), {"readable"}, id="stored as int8"),
+    ],
+)
+def test_wrong_rows_fail(
+    judged: Callable[..., Verdict],
+    rows: NDArray[np.float32],
+    change: Callable[[NDArray[np.float32]], NDArray[Any]],
+    checks: set[str],
+) -> None:
+    verdict = judged(change(rows))
+    assert verdict.status is Status.FAIL
+    assert failed(verdict) == checks
+
+
+def test_a_few_rows_of_other_images_do_not_pass(judged: Callable[..., Verdict], rows: NDArray[np.float32]) -> None:
+    """Half of them may be as near as the right ones would be, so that they may not show by themselves."""
+    verdict = judged(some_swapped(rows))
+    assert verdict.status is not Status.PASS
+    assert of_gallery(verdict)["criterion"].status is Status.UNVERIFIED
+
+
+@pytest.mark.parametrize(
+    ("choose", "told"),
+    [
+        pytest.param(lambda names: names[:-4], "doesn't say which image|rows, but names", id="fewer names than rows"),
+        pytest.param(lambda names: ["x/" + name for name in names], "40 of 40 gallery images have no row", id="others"),
+        pytest.param(lambda names: [names[1], *names[1:]], "names 1 images twice", id="twice"),
+    ],
+)
+def test_wrong_names_fail(
+    judged: Callable[..., Verdict], data: DataSet, choose: Callable[[list[str]], list[str]], told: str
+) -> None:
+    verdict = judged(names=choose(paths(data)))
+    assert verdict.status is Status.FAIL
+    (why,) = [check.why for check in verdict.checks if check.status is Status.FAIL]
+    assert any(part in why for part in told.split("|"))
+
+
+def test_a_truncated_gallery_fails_and_says_what_is_missing(
+    judged: Callable[..., Verdict], rows: NDArray[np.float32], data: DataSet
+) -> None:
+    verdict = judged(rows[:-3], paths(data)[:-3])
+    assert failed(verdict) == {"rows"}
+    assert "3 of 40 gallery images have no row in it, as gallery/009/37.png" in of_gallery(verdict)["rows"].why
+
+
+def test_a_gallery_of_another_space_fails(judged: Callable[..., Verdict]) -> None:
+    verdict = judged(space="5" * 64)
+    assert failed(verdict) == {"space"}
+    assert of_gallery(verdict)["criterion"].status is Status.UNVERIFIED
+
+
+def test_a_recording_of_other_images_fails(exported: Path, recorded: Path, tmp_path: Path, images: Path) -> None:
+    split = portraits(range(IDENTITIES), range(30, 34))
+    other = DataSet("other", None, split.keep(()), split, split)
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=other, gallery=recorded)
+    assert failed(verdict) == {"rows"}
+
+
+def test_a_damaged_file_fails(exported: Path, data: DataSet, recorded: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "gallery.safetensors"
+    cut.write_bytes(recorded.read_bytes()[:-100])
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=cut)
+    assert failed(verdict) == {"readable"}
+
+
+def test_where_the_makers_self_test_decides_it_is_not_guessed(
+    judged: Callable[..., Verdict], rows: NDArray[np.float32]
+) -> None:
+    """Rows near the right ones, but so noisy that images of an identity are no longer found."""
+    noise = np.random.default_rng(1).standard_normal(rows.shape).astype(np.float32)
+    verdict = judged(unit(rows + 1.1 * unit(noise)))
+    check = of_gallery(verdict)["criterion"]
+    assert check.status is Status.UNVERIFIED
+    assert "depends on the self-test of the gallery's maker" in check.why
+    assert "sfsc-deploy embed" in (check.command or "")
+
+
+def test_wrong_use_is_refused(exported: Path, data: DataSet, recorded: Path, tmp_path: Path) -> None:
+    artifact = str(exported / f"{PROFILE}.onnx")
+    with pytest.raises(SfscError, match="does not exist"):
+        verify([artifact], data=data, gallery=tmp_path / "nothing.safetensors")
+    with pytest.raises(SfscError, match="has to be known"):
+        verify([artifact], gallery=recorded)
+    answer = CliRunner().invoke(app, ["verify-compat", artifact, "--gallery", str(recorded)])
+    assert (answer.exit_code, "--data DIR" in answer.stderr) == (2, True)
+
+
+def test_the_command_reports_it(exported: Path, images: Path, recorded: Path, tmp_path: Path) -> None:
+    artifact, page = str(exported / f"{PROFILE}.onnx"), tmp_path / "r.html"
+    arguments = ["verify-compat", artifact, "--gallery", str(recorded), "--data", str(images), "--report", str(page)]
+    answer = CliRunner().invoke(
+        app, [*arguments, "--junit", str(tmp_path / "r.xml"), "--markdown", str(tmp_path / "r.md")]
+    )
+    assert answer.exit_code == 0, answer.output
+    assert "own-row" in answer.stdout
+    for report in ("r.html", "r.xml", "r.md"):
+        assert "own-row" in (tmp_path / report).read_text(encoding="utf-8")
