@@ -78,7 +78,8 @@ def test_json_holds_the_matrix_with_its_intervals() -> None:
 def test_the_names_of_checks_are_stable() -> None:
     assert CHECKS == (
         "readable", "intact", "built", "space", "input-contract", "precision", "finite", "norm", "collapse",
-        "fidelity", "batch-invariance", "preprocessing", "criterion", "operating-point", "upgrade", "top-k",
+        "fidelity", "batch-invariance", "preprocessing", "rows", "own-row", "criterion", "operating-point", "upgrade",
+        "top-k",
     )  # fmt: skip
 
 
