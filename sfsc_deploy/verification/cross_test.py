@@ -15,6 +15,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import Interval, Retrieval, bootstrap, retrieve
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
+from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
 from sfsc_deploy.verification.upgrade import Upgrade, judge_upgrade
 from sfsc_deploy.verification.verdict import Cell, Check, Finding, unverified
 
@@ -30,12 +31,14 @@ class Contestant:
         space: id of its space, where known.
         rows: what it embedded, or why it takes no part.
         width: width multiplier of its sub-model, where known.
+        limits: what it is measured by; of a pair, of each threshold the looser one.
     """
 
     name: str
     space: str | None
     rows: Rows | Finding
     width: float | None = None
+    limits: Thresholds = FLOAT32
 
 
 def cross_test(
@@ -82,7 +85,8 @@ def _criterion(query: Contestant, gallery: Contestant, results: Mapping[_Pair, R
     if not cross.queries:
         return unverified("No query has a match in the gallery.", MORE_IMAGES)
     weaker = min((results[side.name, side.name] for side in (query, gallery)), key=lambda result: result.map)
-    return judge(cross, weaker, query.rows.query_labels.identity)
+    limits = looser_of(query.limits, gallery.limits)
+    return judge(cross, weaker, query.rows.query_labels.identity, limits=limits)
 
 
 def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retrieval]) -> Iterator[Check]:
@@ -102,7 +106,7 @@ def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retriev
                 backfilled=results.get((device.name, widest.name)),
                 identity=device.rows.query_labels.identity,
             )
-            obstacle = judge_upgrade(upgraded, replaced.name)
+            obstacle = judge_upgrade(upgraded, replaced.name, looser_of(device.limits, stored.limits))
         yield Check.of("upgrade", device.name, obstacle, stored.name)
 
 

@@ -148,4 +148,5 @@ def _artifact(attempt: Opened, at_hand: ProbeAtHand | None) -> Artifact:
         precision=facts.precision if facts else None,
         backend=attempt.embedder.backend if attempt.embedder else None,
         probe=str(at_hand.path) if at_hand else None,
+        profile=facts.profile if facts else None,
     )

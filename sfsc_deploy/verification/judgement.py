@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Interval, Retrieval, paired_bootstrap
-from sfsc_deploy.verification.thresholds import MIN_IDENTITIES, MIN_QUERIES
+from sfsc_deploy.verification.thresholds import FLOAT32, MIN_QUERIES, Thresholds
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
 MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
@@ -12,7 +12,11 @@ MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 
 
 def judge(
-    cross: Retrieval, weaker: Retrieval, cluster: NDArray[np.int64], baseline: str = "the weaker self-test"
+    cross: Retrieval,
+    weaker: Retrieval,
+    cluster: NDArray[np.int64],
+    baseline: str = "the weaker self-test",
+    limits: Thresholds = FLOAT32,
 ) -> Finding:
     """Is a cross-test at least what it is measured by, as far as these queries can tell?
 
@@ -21,12 +25,13 @@ def judge(
         weaker: what it is measured by, on the same queries: of the criterion, the lower of M(a, a) and M(b, b).
         cluster: int64 [Q], identity of each query.
         baseline: what `weaker` is called.
+        limits: of the pair.
     """
     identities = len(np.unique(cluster[~np.isnan(cross.average_precision)]))
-    if identities < MIN_IDENTITIES or cross.queries < MIN_QUERIES:
+    if identities < limits.min_identities or cross.queries < MIN_QUERIES:
         return unverified(
             f"Too few images: {cross.queries} queries of {identities} identities have a match in the gallery, "
-            f"{MIN_QUERIES} of {MIN_IDENTITIES} are needed. Give more with --data.",
+            f"{MIN_QUERIES} of {limits.min_identities} are needed. Give more with --data.",
             MORE_IMAGES,
         )
     interval = paired_bootstrap(cross.average_precision, weaker.average_precision, cluster)
@@ -38,7 +43,8 @@ def judge(
         f"identities). A loss below about {100 * visible:.1f} points would not show in these images."
     )
     details = {"low": interval.low, "high": interval.high, "smallest_visible_loss": visible}
-    return measured(interval.high >= 0, why, gain, 0.0, details)
+    allowed = -limits.max_criterion_loss
+    return measured(interval.high >= allowed, why, gain, allowed or 0.0, details)
 
 
 def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> float:

@@ -36,6 +36,12 @@ NO_SPACE = unverified(
 )
 """Of a gallery that is measured nevertheless."""
 
+NOT_TRIED = unverified(
+    "A threshold is tried on pairs of artifacts only: the self-test of the gallery's maker takes its queries as well.",
+    "sfsc-deploy verify-compat ARTIFACT MAKER --data DIR --fpr RATE",
+)
+"""Of `operating-point` on a stored gallery."""
+
 _NAMED = 3
 _STRANGER = "What made it is not what was exported: its hash is not that of its sidecar."
 
@@ -127,7 +133,7 @@ def against(
         checks.append(Check.of("own-row", each.name, own_row(each.rows, stored.rows, stored.paths), name))
         cross = _search(each.rows.query, stored.rows, each.rows)
         maker = None if stored.query is None else _search(stored.query, stored.rows, each.rows)
-        checks.append(Check.of("criterion", each.name, _criterion(each.rows, cross, maker), name))
+        checks.append(Check.of("criterion", each.name, _criterion(each.rows, cross, maker, each.limits), name))
         identity = each.rows.query_labels.identity
         cells[each.name, name] = cell_of(each.name, name, cross, identity)
         if maker is not None:
@@ -220,14 +226,14 @@ def _obstacle(artifact: Contestant, stored: Stored, spaces: Mapping[str, Finding
     return failed(f"Its rows have D = {dim}, the artifact gives {given}.") if dim != given else None
 
 
-def _criterion(rows: Rows, cross: Retrieval, maker: Retrieval | None) -> Finding:
+def _criterion(rows: Rows, cross: Retrieval, maker: Retrieval | None, limits: Thresholds) -> Finding:
     if not cross.queries:
         return unverified("No query has a match in the gallery.", MORE_IMAGES)
     own = _search(rows.query, rows.gallery, rows)
     identity = rows.query_labels.identity
     if maker is not None:
-        return judge(cross, min(own, maker, key=lambda result: result.map), identity)
-    found = judge(cross, own, identity, "its self-test")
+        return judge(cross, min(own, maker, key=lambda result: result.map), identity, limits=limits)
+    found = judge(cross, own, identity, "its self-test", limits)
     if found.status is Status.PASS:
         return replace(found, why=f"{found.why} The self-test of the gallery's maker isn't known, nor needed for that.")
     if found.status is Status.FAIL:

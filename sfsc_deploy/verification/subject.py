@@ -27,18 +27,27 @@ FORMAT_OF: Mapping[str, str] = {known.kind: name for name, known in ARTIFACT_FOR
 
 @dataclass(frozen=True)
 class Facts:
-    """What a subject claims to be; `dim` is D, `width` the width multiplier."""
+    """What a subject claims to be; `dim` is D, `width` the width multiplier, `profile` its device's."""
 
     space: str
     width: float
     precision: str
     dim: int
     preprocessing: Preprocessing
+    profile: str | None = None
 
     @classmethod
     def of(cls, described: Description) -> "Facts":
         """The claims of a sidecar, or of what is embedded in the artifact."""
-        return cls(described.space, described.width, described.precision, described.dim, described.input.preprocessing)
+        name = described.profile.get("name")
+        return cls(
+            described.space,
+            described.width,
+            described.precision,
+            described.dim,
+            described.input.preprocessing,
+            name if isinstance(name, str) else None,
+        )
 
     @classmethod
     def of_run(cls, run: RunFolder, width: float) -> "Facts":

@@ -49,6 +49,10 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     judged = [check for check in verdict.checks if check.name == "criterion" and isinstance(check.value, float)]
     closest = min(judged, key=lambda check: float(check.value or 0), default=None)
     found = [f"Weakest pair, {place(closest)}: {closest.why}"] if closest else []
+    if verdict.policy is not None and verdict.policy.looser:
+        found.insert(
+            0, f"Thresholds of {verdict.policy.file}, looser than built in: {'; '.join(verdict.policy.looser)}."
+        )
     upgrades = [check for check in verdict.checks if check.name == "upgrade" and check.status is Status.PASS]
     found += [f"Upgrade, {place(check)}: {check.why}" for check in upgrades]
     proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]

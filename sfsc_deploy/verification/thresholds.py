@@ -24,6 +24,7 @@ class Thresholds:
         max_fpr_ratio: how many times as often strangers may pass a threshold as where it was tuned.
         max_tpr_loss: how many fewer right pairs may pass it than the weaker side accepts of its own, as a share.
         min_identities: fewest identities that an interval is believed of.
+        max_criterion_loss: how far a cross-test's mAP may lie below the weaker self-test beyond chance, as a share.
     """
 
     min_cosine: float
@@ -38,6 +39,8 @@ class Thresholds:
     max_tpr_loss: float = 0.05
     # With fewer clusters a bootstrap interval is too narrow to be believed.
     min_identities: int = 8
+    # The criterion as it is defined.
+    max_criterion_loss: float = 0.0
 
 
 FLOAT32 = Thresholds(
@@ -99,9 +102,6 @@ MAX_DRIFT_MEAN = 0.5
 MAX_DRIFT = 16
 """Levels of 255, of the worst value: decoders that interpolate colour differently reach some levels at sharp edges."""
 
-MIN_IDENTITIES = 8
-"""With fewer clusters a bootstrap interval is too narrow to be believed."""
-
 MIN_QUERIES = 16
 """With fewer queries a single one moves the mean average precision by more than 6 points."""
 
@@ -115,8 +115,15 @@ TOP_K = 10
 """The images that a person looks at."""
 
 
-_MORE_IS_LOOSER = frozenset({"max_difference", "max_batch_difference", "norm", "max_fpr_ratio", "max_tpr_loss"})
+_MORE_IS_LOOSER = frozenset(
+    {"max_difference", "max_batch_difference", "norm", "max_fpr_ratio", "max_tpr_loss", "max_criterion_loss"}
+)
 """Of the other thresholds a smaller one is looser."""
+
+
+def is_looser(name: str, value: float, default: float) -> bool:
+    """Whether a threshold lets more pass than another of its name."""
+    return value > default if name in _MORE_IS_LOOSER else value < default
 
 
 def looser_of(one: Thresholds, other: Thresholds) -> Thresholds:

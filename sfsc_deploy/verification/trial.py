@@ -86,7 +86,7 @@ class Trial:
 
     @property
     def _limits(self) -> Thresholds:
-        return self._policy.thresholds(self._facts.precision)
+        return self._policy.thresholds(self._facts.precision, self._facts.profile)
 
     @property
     def _held_out(self) -> HeldOut | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Retrieval
 from sfsc_deploy.verification.judgement import judge
+from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
 from sfsc_deploy.verification.verdict import Finding, Status
 
 
@@ -42,14 +43,15 @@ class Upgrade:
         return int(np.count_nonzero((self.before.first_match > 1) & (self.now.first_match == 1)))
 
 
-def judge_upgrade(upgrade: Upgrade, replaced: str) -> Finding:
+def judge_upgrade(upgrade: Upgrade, replaced: str, limits: Thresholds = FLOAT32) -> Finding:
     """Does the new model find in the stored gallery what the old one found? If not, a backfill is needed.
 
     Args:
         upgrade: what was measured.
         replaced: the old model that the device had, by name.
+        limits: of the new model and the stored gallery together.
     """
-    found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, which it replaces,")
+    found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, which it replaces,", limits)
     if found.status is Status.UNVERIFIED:
         return found
     need = "No backfill is needed" if found.status is Status.PASS else "It needs a backfill"

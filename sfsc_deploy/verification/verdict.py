@@ -186,6 +186,7 @@ class Artifact:
         precision: of the numbers inside; None where it is not known.
         backend: what ran it, with version; None where it was not run.
         probe: the probe that it was tried on; None where there was none.
+        profile: name of the device's profile; None where it is not known, or of a run.
     """
 
     name: str
@@ -195,14 +196,22 @@ class Artifact:
     precision: str | None
     backend: str | None
     probe: str | None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
 class PolicySource:
-    """Where thresholds came from that aren't the default ones: a file, and its hash in hex."""
+    """Where thresholds came from that aren't the default ones.
+
+    Attributes:
+        file: as the user named it.
+        sha256: of its content, in hex.
+        looser: each threshold that lets more pass than the default one, in words.
+    """
 
     file: str
     sha256: str
+    looser: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -251,7 +260,7 @@ class Verdict:
             "checks": [check.to_json() for check in self.checks],
             "matrix": [cell.to_json() for cell in self.matrix],
             "images": self.images,
-            "policy": None if self.policy is None else vars(self.policy),
+            "policy": None if self.policy is None else vars(self.policy) | {"looser": list(self.policy.looser)},
             "waterfall": [waterfall.to_json() for waterfall in self.waterfalls],
             "worst": self.exhibits.to_json(),
         }

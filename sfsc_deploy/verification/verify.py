@@ -11,10 +11,10 @@ from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.examination import Examination, OnCheck, Setting, examine
 from sfsc_deploy.verification.exhibits.fleet import gather
 from sfsc_deploy.verification.operating_point import chosen_anchor, operating_points, refuse_senseless
-from sfsc_deploy.verification.policy import DEFAULT, Policy
+from sfsc_deploy.verification.policy import DEFAULT, Policy, refuse_unknown_profiles
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.space import judge_generations, judge_spaces
-from sfsc_deploy.verification.stored_checks import NO_SPACE, Stored, against, open_stored
+from sfsc_deploy.verification.stored_checks import NO_SPACE, NOT_TRIED, Stored, against, open_stored
 from sfsc_deploy.verification.subject import find_subjects
 from sfsc_deploy.verification.verdict import CHECKS, ON_PAIRS, Artifact, Check, Finding, Verdict
 from sfsc_deploy.verification.waterfall.origins import Origins
@@ -55,11 +55,13 @@ def verify(
 
     Raises:
         SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe or
-            a run of another space, images that can't be read. What is wrong with an artifact is in the verdict.
+            a run of another space, images that can't be read, a policy for a profile that nobody knows. What is wrong
+            with an artifact is in the verdict.
     """
     on_check = on_progress or (lambda subject, check: None)
     refuse_senseless(fpr, anchor, subjects)
     found = find_subjects(subjects, least=1 if gallery else 2)
+    refuse_unknown_profiles(policy, found)
     origins = Origins(found, run, wanted=waterfall or run is not None)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
     stored = _stored(gallery, data, setting) if gallery else None
@@ -67,19 +69,22 @@ def verify(
     everyone = [each.artifact for each in examinations] + ([stored.artifact] if stored else [])
     judge = judge_generations if upgrade else judge_spaces
     spaces = judge({each.name: each.space for each in everyone})
-    contestants = [
-        Contestant(each.artifact.name, each.artifact.space, each.rows, each.artifact.width) for each in examinations
-    ]
+    contestants = [_contestant(each, policy) for each in examinations]
     matrix, pairs = cross_test(contestants, lambda name: on_check(name, "criterion"), upgrade=upgrade)
     if fpr is not None:
         artifacts = tuple(each.artifact for each in examinations)
-        pairs = (*pairs, *_operating_points(artifacts, contestants, policy, fpr, anchor, upgrade=upgrade))
+        pairs = (*pairs, *_operating_points(artifacts, contestants, fpr, anchor, upgrade=upgrade))
     named = [(each.artifact.name, each.findings) for each in examinations]
     if stored:
         if stored.artifact.space is None:
             spaces[stored.artifact.name] = NO_SPACE
         cells, found_there = against(contestants, stored, spaces)
         matrix, pairs = (*matrix, *cells), (*pairs, *found_there)
+        if fpr is not None:
+            pairs = (
+                *pairs,
+                *(Check.of("operating-point", each.name, NOT_TRIED, stored.artifact.name) for each in contestants),
+            )
         named.append((stored.artifact.name, stored.findings))
     checks = (check for name, findings in named for check in _in_order(name, findings, spaces, pairs))
     waterfalls = tuple(each.waterfall for each in examinations if each.waterfall)
@@ -89,19 +94,23 @@ def verify(
     return Verdict(tuple(everyone), tuple(checks), matrix, _images(examinations), policy.source, waterfalls, exhibits)
 
 
+def _contestant(examination: Examination, policy: Policy) -> Contestant:
+    artifact = examination.artifact
+    limits = policy.thresholds(artifact.precision or "", artifact.profile)
+    return Contestant(artifact.name, artifact.space, examination.rows, artifact.width, limits)
+
+
 def _operating_points(
     artifacts: Sequence[Artifact],
     contestants: Sequence[Contestant],
-    policy: Policy,
     fpr: float,
     anchor: str | None,
     *,
     upgrade: bool,
 ) -> list[Check]:
     able = [each.name for each in contestants if isinstance(each.rows, Rows)]
-    limits = {artifact.name: policy.thresholds(artifact.precision or "") for artifact in artifacts}
     chosen = anchor or chosen_anchor(artifacts, able)
-    return operating_points(contestants, fpr, chosen, limits, upgrade=upgrade)
+    return operating_points(contestants, fpr, chosen, upgrade=upgrade)
 
 
 def _stored(gallery: Path, data: DataSet | None, setting: Setting) -> Stored:

@@ -57,8 +57,8 @@ def padded(rows: Rows, own: float) -> Rows:
 
 def judged(a: Rows, b: Rows, *, fpr: float = FPR, limits: Thresholds = FLOAT32) -> dict[tuple[str, str | None], Check]:
     """Tuned on a."""
-    sides = [Contestant("a", "s", a), Contestant("b", "s", b)]
-    found = operating_points(sides, fpr, "a", {"a": limits, "b": limits})
+    sides = [Contestant(name, "s", rows, limits=limits) for name, rows in (("a", a), ("b", b))]
+    found = operating_points(sides, fpr, "a")
     return {(check.subject, check.gallery): check for check in found}
 
 
@@ -209,13 +209,13 @@ def test_of_a_pair_the_looser_threshold_holds() -> None:
 
 def test_what_takes_no_part_is_unverified_with_its_reason() -> None:
     sides = [Contestant("a", "s", people(seed=1)), Contestant("b", "s", unverified("It has no GPU."))]
-    found = operating_points(sides, FPR, "a", {"a": FLOAT32, "b": FLOAT32})
+    found = operating_points(sides, FPR, "a")
     assert {(check.status, check.why) for check in found} == {(Status.UNVERIFIED, "b: It has no GPU.")}
 
 
 def test_without_an_anchor_nothing_is_proven() -> None:
     sides = [Contestant(name, "s", unverified("It has no GPU.")) for name in "ab"]
-    found = operating_points(sides, FPR, None, {"a": FLOAT32, "b": FLOAT32})
+    found = operating_points(sides, FPR, None)
     assert {check.status for check in found} == {Status.UNVERIFIED}
     assert len(found) == 4
 

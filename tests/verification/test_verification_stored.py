@@ -282,3 +282,12 @@ def test_the_command_reports_it(exported: Path, images: Path, recorded: Path, tm
     assert "own-row" in answer.stdout
     for report in ("r.html", "r.xml", "r.md"):
         assert "own-row" in (tmp_path / report).read_text(encoding="utf-8")
+
+
+def test_a_threshold_is_not_tried_on_stored_rows_and_that_is_told(
+    exported: Path, data: DataSet, recorded: Path
+) -> None:
+    verdict = verify([str(exported / "server-cpu.onnx")], data=data, gallery=recorded, fpr=0.05)
+    (check,) = (check for check in verdict.checks if check.name == "operating-point")
+    assert (check.status, check.gallery) == (Status.UNVERIFIED, str(recorded))
+    assert check.command is not None

@@ -28,9 +28,9 @@ def gather(
         data: images that the user gave for cross-tests.
     """
     rows = worst_rows({name: (finding, probes[name]) for name, finding in fidelity.items()})
-    pair = weakest_pair(checks)
-    at_hand = probes.get(pair[0]) if pair else None
-    if pair is None or at_hand is None or not probes.keys() >= set(pair):
+    pair = weakest_pair([check for check in checks if check.gallery in probes])
+    at_hand = probes[pair[0]] if pair else None
+    if pair is None or at_hand is None:
         return Exhibits(rows)
     album = Album(None if data else at_hand.probe, data, at_hand.probe.preprocessing)
     weaker, lost = lost_queries(pair, {each.name: each for each in contestants}, album)

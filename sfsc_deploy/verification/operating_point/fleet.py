@@ -56,7 +56,6 @@ def operating_points(
     contestants: Sequence[Contestant],
     fpr: float,
     anchor: str | None,
-    limits: Mapping[str, Thresholds],
     *,
     upgrade: bool = False,
 ) -> list[Check]:
@@ -66,7 +65,6 @@ def operating_points(
         contestants: with different names.
         fpr: the false positive rate that the threshold is tuned for.
         anchor: name of the contestant that it is tuned on; None: nothing could be embedded.
-        limits: thresholds by the name of a contestant.
         upgrade: whether the first contestant's generation keeps the gallery: then pairs are those that search in it.
     """
     known = {each.name: each for each in contestants}
@@ -80,7 +78,7 @@ def operating_points(
         Check.of(
             NAME,
             query.name,
-            trials.judge(query, gallery, looser_of(limits[query.name], limits[gallery.name])),
+            trials.judge(query, gallery, looser_of(query.limits, gallery.limits)),
             gallery.name,
         )
         for query, gallery in pairs

@@ -32,4 +32,5 @@ def thresholds_told(verdict: Verdict) -> str:
     """Which thresholds were kept."""
     if verdict.policy is None:
         return "Thresholds: those built in."
-    return f"Thresholds: policy {verdict.policy.file}, SHA-256 {verdict.policy.sha256}."
+    looser = f", looser than built in: {'; '.join(verdict.policy.looser)}" if verdict.policy.looser else ""
+    return f"Thresholds: policy {verdict.policy.file}, SHA-256 {verdict.policy.sha256}{looser}."
