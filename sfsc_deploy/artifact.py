@@ -39,6 +39,7 @@ Format = Annotated[str, AfterValidator(_known_format)]
 FileName = Annotated[str, AfterValidator(_plain_name)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1.0001, le=1.0001)]
 
 
@@ -124,7 +125,7 @@ class Fidelity(_Part):
 
 
 class Calibration(_Part):
-    """The images whose activations gave int8 its ranges.
+    """The images whose activations gave int8 its ranges, or batch norms their statistics.
 
     Attributes:
         sha256: of their pixels as they were fed, and of the preprocessing.
@@ -135,6 +136,38 @@ class Calibration(_Part):
     sha256: Sha256
     images: Annotated[int, Field(ge=1)]
     origin: str
+
+
+class CrossTested(_Part):
+    """What a width that was not trained and one that was find of each other; mAP, 0 to 1.
+
+    Attributes:
+        width: the trained one.
+        self_test: of it.
+        as_query: queries embedded by the untrained width, gallery by the trained one.
+        as_gallery: the other way round.
+    """
+
+    width: Annotated[float, Field(gt=0, le=1)]
+    self_test: Share
+    as_query: Share
+    as_gallery: Share
+
+
+class Untrained(_Part):
+    """A width that was not trained: what was made of it, and what it is worth.
+
+    Attributes:
+        batch_norms: the images that its batch norms were recalibrated on.
+        self_test: mAP, 0 to 1, on the probe, as of the float32 sub-model in torch.
+        queries: of the probe, that count.
+        trained: its cross-tests with every width that was trained, ascending.
+    """
+
+    batch_norms: Calibration
+    self_test: Share
+    queries: Annotated[int, Field(ge=1)]
+    trained: Annotated[tuple[CrossTested, ...], Field(min_length=1)]
 
 
 class Rung(_Part):
@@ -162,6 +195,7 @@ class Description(_Part):
         dim: D of the embedding.
         profile: the device profile as it was resolved.
         calibration: what int8 was calibrated with, where it needs that.
+        untrained: where the width was not trained.
     """
 
     schema_version: Literal[1] = 1
@@ -175,6 +209,7 @@ class Description(_Part):
     output: OutputContract
     profile: dict[str, Any]
     calibration: Calibration | None = None
+    untrained: Untrained | None = None
 
     @model_validator(mode="after")
     def _one_dim(self) -> "Description":

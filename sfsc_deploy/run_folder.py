@@ -210,6 +210,16 @@ def parse(subject: str) -> tuple[Path, float | None]:
         raise SfscError(f"{subject}: {width!r} is not a width.", "Write run@0.5, for instance.") from None
 
 
+def untrained_probe(width: float) -> str:
+    """Name of the probe that has a reference of a width that was not trained, too; beside other probes."""
+    return f"{Path(PROBE).stem}@{width:g}{Path(PROBE).suffix}"
+
+
+def is_probe(name: str) -> bool:
+    """Whether a file's name is that of a probe."""
+    return name == PROBE or (name.startswith(f"{Path(PROBE).stem}@") and name.endswith(Path(PROBE).suffix))
+
+
 def write_recipe(folder: Path, recipe: Recipe, facts: RunFacts) -> None:
     """Writes ``recipe.toml``; its settings can be given to ``train --recipe`` as they are."""
     import tomli_w

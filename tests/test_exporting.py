@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime", reason="runs what was exported")
 
 from exporters.request import ExportResult
 from samples import sample_probe, sample_sidecar
+from sfsc_deploy.artifact import ProbeFile, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting import ExportTask
 from sfsc_deploy.exporting.description import describe
@@ -44,6 +45,17 @@ def test_a_probe_that_other_artifacts_need_is_never_replaced(tmp_path: Path) -> 
     (tmp_path / "iphone.mlpackage.json").touch()
     with pytest.raises(SfscError, match=r"other artifacts \(iphone\)"):
         write_probe(sample_probe(origin="other images"), task(tmp_path, overwrite=True))
+
+
+def test_artifacts_with_another_probe_do_not_need_this_one(tmp_path: Path) -> None:
+    model = write_tiny_onnx(tmp_path / "tiny.onnx", tiny_weights())
+    write_sidecar(model, sample_sidecar(model, probe=ProbeFile(file="probe@0.6.safetensors", sha256="6" * 64)))
+    (tmp_path / "tiny.build.json").touch()
+    write_probe(sample_probe(), task(tmp_path))
+    write_probe(sample_probe(origin="other images"), task(tmp_path, overwrite=True))
+    write_probe(sample_probe(), task(tmp_path), "probe@0.6.safetensors")
+    with pytest.raises(SfscError, match=r"other artifacts \(tiny\)"):
+        write_probe(sample_probe(origin="other images"), task(tmp_path, overwrite=True), "probe@0.6.safetensors")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])

@@ -108,11 +108,18 @@ def _record_labelled(embedder: "Embedder", data: Path, out: Path, device_name: s
 
 def _record_probe(embedder: "Embedder", out: Path, device_name: str | None) -> "Recording":
     from sfsc_deploy.probe import Probe
-    from sfsc_deploy.run_folder import PROBE, parse
     from sfsc_deploy.runtime.recorded import record_probe
 
-    place, _ = parse(embedder.name)
-    # A CoreML package is a folder as well, but its probe lies beside it.
-    folder = place.parent if place.is_file() or place.suffix == ".mlpackage" else place
-    file = folder / PROBE
+    file = _probe_of(embedder.name)
     return record_probe(embedder, Probe.load(file), out, device=device_name, file=file)
+
+
+def _probe_of(subject: str) -> Path:
+    from sfsc_deploy.artifact import read_sidecar, sidecar_path
+    from sfsc_deploy.run_folder import PROBE, parse
+
+    place, _ = parse(subject)
+    if sidecar_path(place).exists():
+        return place.with_name(read_sidecar(place).probe.file)
+    # A CoreML package is a folder as well, but its probe lies beside it.
+    return (place.parent if place.is_file() or place.suffix == ".mlpackage" else place) / PROBE

@@ -41,7 +41,12 @@ def export(
     ] = False,
     width: Annotated[
         float | None,
-        option("W", "A trained width.", default="the widest that the device affords", panel=MODEL),
+        option(
+            "W",
+            "Another than the trained widths gets batch norms recalibrated on images.",
+            default="the widest trained one that the device affords",
+            panel=MODEL,
+        ),
     ] = None,
     precision: Annotated[
         str | None,
@@ -56,7 +61,8 @@ def export(
         Path | None,
         option(
             "DIR",
-            "Images that tell int8 its ranges: a labelled data set or any folder of images.",
+            "Images that tell int8 its ranges, and untrained widths their statistics: a labelled data set or any "
+            "folder of images.",
             default="the run's training images",
             panel=MODEL,
         ),
@@ -90,7 +96,6 @@ def export(
     from profiles import load, names
     from sfsc_deploy.exporting import ExportTask
     from sfsc_deploy.formats import ARTIFACT_FORMATS
-    from sfsc_deploy.run_folder import PROBE
 
     if bool(profile) == every:
         raise typer.BadParameter("give one or more profiles, or --all", param_hint="--profile")
@@ -107,7 +112,7 @@ def export(
         require_engine=require_engine,
     )
     outcomes = _run(task)
-    show_export(outcomes, out / PROBE, results(json_file))
+    show_export(outcomes, results(json_file))
     write_json({"artifacts": [facts(outcome) for outcome in outcomes]}, json_file)
 
 

@@ -1,6 +1,6 @@
 """What `export` shows when it is done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from sfsc_deploy.artifact import CrossTested, Sidecar
     from sfsc_deploy.exporting import Exported, Unavailable
 
     Outcome = Exported | Unavailable
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 WORDS, NUMBERS = ("profile", "file", "precision"), ("width", "size", "parameters", "multiply-adds", "min cosine")
 
 
-def show_export(outcomes: "Sequence[Outcome]", probe: Path, console: Console) -> None:
+def show_export(outcomes: "Sequence[Outcome]", console: Console) -> None:
     """Print what was chosen, what was written, and what is left to do on devices."""
+    from sfsc_deploy.exporting import Exported
+
+    written = [outcome for outcome in outcomes if isinstance(outcome, Exported)]
     for outcome in outcomes:
         show_ladder(outcome, console)
     console.print(_table(outcomes))
-    for line in (*_yet_to_be_built(outcomes), _probe_text(probe)):
+    if written:
+        show_untrained(written[0].sidecar, console)
+    for line in (*_yet_to_be_built(outcomes), *map(_probe_text, _probes(written))):
         console.print(line, soft_wrap=True)
 
 
@@ -33,6 +39,46 @@ def show_ladder(outcome: "Outcome", console: Console) -> None:
     console.print(f"{outcome.profile.name}, quickest first:")
     for rung in outcome.sidecar.ladder:
         console.print(f"  {rung.precision} {'passes' if rung.passed else 'fails'}: {rung.why}", soft_wrap=True)
+
+
+def show_untrained(sidecar: "Sidecar", console: Console) -> None:
+    """Print what was made of a width that was not trained, and what it is worth; nothing where it was."""
+    found = sidecar.untrained
+    if found is None:
+        return
+    images, name = found.batch_norms, f"{sidecar.width:g}"
+    console.print(
+        f"Width {name} was not trained: its batch norms are recalibrated on {images.images} training images of "
+        f"{images.origin} (SHA-256 {images.sha256[:12]}). mAP on the probe, {found.queries} queries "
+        "(verify-compat --data measures on more):",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("trained width", "its self-test", f"queries of {name} in its gallery", f"its queries in {name}"):
+        table.add_column(heading, justify="right")
+    for other in found.trained:
+        table.add_row(f"{other.width:g}", *map(_percent, (other.self_test, other.as_query, other.as_gallery)))
+    console.print(table)
+    better = [other for other in found.trained if other.width < sidecar.width and other.self_test >= found.self_test]
+    console.print(f"Its own self-test is {_percent(found.self_test)}.{_advice(better)}", soft_wrap=True)
+
+
+def _advice(better: "Sequence[CrossTested]") -> str:
+    if not better:
+        return ""
+    best = max(better, key=lambda other: other.self_test)
+    return (
+        f" Width {best.width:g}, which was trained, is narrower and finds no less ({_percent(best.self_test)}): export "
+        "that one, or train with this width among --widths."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _probes(written: "Sequence[Exported]") -> "Iterable[Path]":
+    return dict.fromkeys(outcome.file.with_name(outcome.sidecar.probe.file) for outcome in written)
 
 
 def _yet_to_be_built(outcomes: "Sequence[Outcome]") -> "Iterator[str]":

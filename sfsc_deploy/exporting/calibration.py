@@ -1,4 +1,7 @@
-"""The images that tell int8 its ranges: the user's, or the run's own training images; never others."""
+"""Images that tell int8 its ranges, and batch norms of widths that were not trained their statistics.
+
+They are the user's, or the run's own training images; never others.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -48,23 +51,25 @@ class CalibrationSet:
         return Calibration(sha256=digest.hexdigest(), images=len(self.images), origin=self.origin)
 
 
-def calibration_set(run: RunFolder, given: Path | None) -> CalibrationSet:
+def calibration_set(
+    run: RunFolder, given: Path | None, *, most: int = MOST_IMAGES, purpose: str = "to calibrate int8 with"
+) -> CalibrationSet:
     """Choose and read calibration images, always the same ones of the same set.
 
     Args:
         run: says how images are preprocessed, and what it was trained on.
         given: a labelled data set, of which the training images are taken, or any folder of images; None: the training
             images of the run.
+        most: of them.
+        purpose: what they are for, in the message where they are too few.
 
     Raises:
         SfscError: no such images, too few of them, or one that can't be read.
     """
     sources, origin = _given(given) if given else _of_training(run)
     if len(sources) < LEAST_IMAGES:
-        raise SfscError(
-            f"{origin} has {len(sources)} images to calibrate int8 with, {LEAST_IMAGES} are needed.", _REMEDY
-        )
-    chosen = np.random.default_rng(0).permutation(len(sources))[:MOST_IMAGES]
+        raise SfscError(f"{origin} has {len(sources)} images {purpose}, {LEAST_IMAGES} are needed.", _REMEDY)
+    chosen = np.random.default_rng(0).permutation(len(sources))[:most]
     images = read_images([sources[row] for row in sorted(chosen.tolist())], run.preprocessing)
     return CalibrationSet(images, run.preprocessing, origin)
 

@@ -11,9 +11,8 @@ from exporters.request import CoremlTarget, ExportRequest, ExportResult, Tensorr
 from profiles.schema import Profile
 from sfsc_deploy.artifact import EMBEDDED_KEY, Description, InputContract, OutputContract
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
-from sfsc_deploy.run_folder import RunFolder
-from sfsc_deploy.slicing import slice_submodel
-from trainer.networks import Networks
+from sfsc_deploy.exporting.submodels import Submodels
+from sfsc_deploy.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,16 @@ class Maker:
     """Writes sub-models of a loaded run.
 
     Args:
-        run: that the networks belong to.
-        networks: left as they are.
+        submodels: of the run.
         calibration: images for int8; None: the run's own.
+        probe: with references of all widths that are written.
     """
 
-    def __init__(self, run: RunFolder, networks: Networks, calibration: Path | None) -> None:
-        self._run = run
-        self._networks = networks
+    def __init__(self, submodels: Submodels, calibration: Path | None, probe: Probe) -> None:
+        self._run = submodels.run
+        self._submodels = submodels
         self._given = calibration
+        self._probe = probe
 
     def make(self, wanted: Wanted, folder: Path) -> Made:
         """Write the files of an artifact into a folder.
@@ -65,13 +65,13 @@ class Maker:
         """
         description = self._description(wanted)
         request = self._request(wanted, {EMBEDDED_KEY: description.model_dump_json()})
-        submodel = slice_submodel(self._networks, wanted.width)
+        submodel = self._submodels.of(wanted.width)
         result = export_model(wanted.profile.format, submodel, request, folder / wanted.profile.name)
         return Made(wanted, description, result)
 
     def harm(self, wanted: Wanted, folder: Path) -> dict[str, float]:
         """Measure what int8 does to each layer; see `exporters.formats.harm`."""
-        submodel = slice_submodel(self._networks, wanted.width)
+        submodel = self._submodels.of(wanted.width)
         return dict(measure_harm(wanted.profile.format, submodel, self._request(wanted, {}), folder))
 
     @cached_property
@@ -95,6 +95,7 @@ class Maker:
             output=OutputContract(dim=self._run.dim),
             profile=profile.model_dump(mode="json", exclude_none=True),
             calibration=calibration.record() if calibration else None,
+            untrained=self._submodels.untrained(wanted.width, self._probe),
         )
 
     def _request(self, wanted: Wanted, metadata: dict[str, str]) -> ExportRequest:

@@ -16,11 +16,12 @@ class ExportTask:
     profiles: tuple[Profile, ...]
     out: Path = Path("dist")
     width: float | None = None
-    """None: for each profile the largest trained width that it affords."""
+    """One that was not trained is recalibrated on images; None: for each profile the largest trained one that it
+    affords."""
     precision: str | None = None
     """``auto``: for each profile the quickest that keeps its artifact compatible; None: for each profile its own."""
     calibration: Path | None = None
-    """Images that tell int8 its ranges; None: the run's training images."""
+    """Images that tell int8 its ranges, and batch norms their statistics; None: the run's training images."""
     probe: Path | None = None
     """Labelled images to make the probe of; None: the run's own probe."""
     overwrite: bool = False

@@ -12,12 +12,13 @@ from sfsc_deploy.exporting.description import describe, written_sidecars
 from sfsc_deploy.exporting.engine import finish, require_engines
 from sfsc_deploy.exporting.ladder import AUTO, Gate, descend
 from sfsc_deploy.exporting.making import Made, Maker, Wanted
-from sfsc_deploy.exporting.probe_file import probe_for, write_probe
+from sfsc_deploy.exporting.probe_file import probe_for, probe_name, write_probe
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
+from sfsc_deploy.exporting.submodels import Submodels
 from sfsc_deploy.files import move_onto, sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS, written_suffix
 from sfsc_deploy.probe import Probe
-from sfsc_deploy.run_folder import PROBE, RunFolder
+from sfsc_deploy.run_folder import RunFolder
 
 
 def export(
@@ -31,8 +32,8 @@ def export(
         gate: judges each precision that is tried; needed where the task's precision is ``auto``.
 
     Raises:
-        SfscError: no such run, a width that was not trained, files in the way, or an engine that is required but can't
-            be built here.
+        SfscError: no such run, a width that can't be had, no images to recalibrate one on that was not trained, files
+            in the way, or an engine that is required but can't be built here.
         ExportError: a model or a precision that can't be exported.
         FormatUnavailable: a profile's format can't be written, unless ``task.skip_unavailable``.
     """
@@ -42,10 +43,11 @@ def export(
     _refuse_existing(task)
     if task.require_engine:
         require_engines(task.profiles)
-    probe = probe_for(run, task)
+    submodels = Submodels(run, task.calibration)
+    probe, name = probe_for(submodels, task), probe_name(submodels, task)
     wanted = [_wanted(profile, run, task) for profile in task.profiles]
-    exporter = _Exporter(run, probe, task, gate)
-    write_probe(probe, task)
+    exporter = _Exporter(submodels, probe, name, task, gate)
+    write_probe(probe, task, name)
     outcomes = []
     for each in wanted:
         outcomes.append(exporter.attempt(each))
@@ -75,9 +77,12 @@ def affordable_width(trained: Sequence[float], most: float) -> float:
 class _Exporter:
     """Exports one profile after the other from a loaded run."""
 
-    def __init__(self, run: RunFolder, probe: Probe, task: ExportTask, gate: Gate | None) -> None:
-        self._maker = Maker(run, run.networks(), task.calibration)
+    def __init__(
+        self, submodels: Submodels, probe: Probe, probe_name: str, task: ExportTask, gate: Gate | None
+    ) -> None:
+        self._maker = Maker(submodels, task.calibration, probe)
         self._probe = probe
+        self._probe_name = probe_name
         self._task = task
         self._gate = gate
 
@@ -100,7 +105,8 @@ class _Exporter:
     def _settle(self, made: Made, ladder: tuple[Rung, ...] | None) -> Exported:
         """Moves what was written to its place, and the sidecar last: it is what makes a file an artifact."""
         profile, result, out = made.wanted.profile, made.result, self._task.out
-        probe = ProbeFile(file=PROBE, sha256=sha256_of(out / PROBE))
+        beside = out / self._probe_name
+        probe = ProbeFile(file=beside.name, sha256=sha256_of(beside))
         sidecar = describe(made.description, result, ladder, probe, self._probe)
         for file in result.files:
             move_onto(file, out / file.name)
@@ -116,7 +122,7 @@ def _wanted(profile: Profile, run: RunFolder, task: ExportTask) -> Wanted:
         profile = profile.with_precision(task.precision)
     if task.width is None:
         return Wanted(profile, affordable_width(run.widths, profile.width))
-    return Wanted(profile, run.width(task.width))
+    return Wanted(profile, task.width)
 
 
 def _refuse_unknown(task: ExportTask) -> None:

@@ -101,6 +101,16 @@ class Probe:
         """This probe with the reference embeddings of `widths` as `embed` makes them."""
         return replace(self, reference={width: embed(width, self.images) for width in widths})
 
+    def with_reference(self, width: float, embedding: NDArray[np.float32]) -> "Probe":
+        """This probe with one more reference, or another one: float32 [N, D] of norm 1."""
+        return replace(self, reference={**self.reference, width: embedding})
+
+    def shows_the_same(self, other: "Probe") -> bool:
+        """Whether another probe has the same images in the same space, so that its references are of use here."""
+        return (self.space, self.preprocessing) == (other.space, other.preprocessing) and np.array_equal(
+            self.images, other.images
+        )
+
     def save(self, path: Path) -> None:
         """Write the probe to a safetensors file.
 

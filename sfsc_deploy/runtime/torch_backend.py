@@ -1,5 +1,6 @@
 """The reference: a sub-model in torch, float32 throughout."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,7 @@ class TorchEmbedder(Embedder):
         space: id of the embedding space; None while it is still trained.
         device: torch device.
         max_batch: most images in one call.
+        submodel: of a width that was not trained; None: the slice of a trained one.
 
     Raises:
         SfscError: the supernet has no such width.
@@ -42,6 +44,7 @@ class TorchEmbedder(Embedder):
         space: str | None = None,
         device: str = "cpu",
         max_batch: int = MAX_BATCH,
+        submodel: torch.nn.Module | None = None,
     ) -> None:
         super().__init__(
             name,
@@ -53,7 +56,7 @@ class TorchEmbedder(Embedder):
             max_batch=max_batch,
         )
         self.width = width
-        submodel = slice_submodel(networks, width)
+        submodel = copy.deepcopy(submodel) if submodel else slice_submodel(networks, width)
         model = Deployable(submodel.float(), preprocessing.mean, preprocessing.std)
         self._device = torch.device(device)
         self._model: torch.nn.Module | None = model.eval().to(self._device)

@@ -80,7 +80,7 @@ class Examination:
 def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examination:
     """Open `subject`, make its checks, and embed what cross-tests need."""
     with opened(subject, setting.max_batch) as attempt:
-        at_hand = setting.probes.for_space(attempt.facts.space) if attempt.facts else None
+        at_hand = setting.probes.for_subject(subject, attempt.facts.space) if attempt.facts else None
         trial = Trial(attempt, at_hand, setting.images, setting.policy)
         ledger = _Ledger(subject.name, on_check)
         _identify(ledger, attempt, setting.probes)

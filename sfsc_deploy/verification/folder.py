@@ -7,7 +7,7 @@ from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.formats import written_suffix
-from sfsc_deploy.run_folder import PROBE, RECIPE, parse
+from sfsc_deploy.run_folder import RECIPE, is_probe, parse
 from sfsc_deploy.verification.subject import KINDS
 
 
@@ -58,4 +58,4 @@ def _stands_for_engine(path: Path) -> bool:
 
 
 def _is_no_artifact(path: Path) -> bool:
-    return path.name == PROBE or path.name.startswith(".")
+    return is_probe(path.name) or path.name.startswith(".")

@@ -1,7 +1,7 @@
 """Which probe an artifact is tried on: its own, or another of its space."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -46,17 +46,37 @@ class Probes:
 
     def __init__(self, subjects: Sequence[Subject], given: Path | None = None) -> None:
         self._read: dict[Path, ProbeAtHand | SfscError] = {}
-        self._usable: list[ProbeAtHand] = []
-        if given is not None:
-            self._usable.append(self._given(given, subjects))
+        self._put_together: dict[tuple[Path, frozenset[tuple[float, int]]], ProbeAtHand] = {}
+        self._named = None if given is None else self._given(given, subjects)
+        self._usable = [] if self._named is None else [self._named]
         for subject in subjects:
             own = self._open(path) if (path := _own_path(subject)) and path.exists() else None
             if isinstance(own, ProbeAtHand) and not self.problem_of(subject) and own not in self._usable:
                 self._usable.append(own)
 
-    def for_space(self, space: str) -> ProbeAtHand | None:
-        """The first intact probe of a space: what all artifacts of that space can be compared on."""
-        return next((at_hand for at_hand in self._usable if at_hand.probe.space == space), None)
+    def for_subject(self, subject: Subject, space: str) -> ProbeAtHand | None:
+        """The first intact probe of a space, which all artifacts of that space can be compared on.
+
+        Widths that were not trained have references in probes of their own: where these show the same images, the
+        references of all are put together. The subject's own go before others, and those of a named probe before all.
+        """
+        usable = [at_hand for at_hand in self._usable if at_hand.probe.space == space]
+        if not usable:
+            return None
+        named = usable[:1] if usable[0] is self._named else []
+        own = [at_hand for at_hand in usable if _is_own(at_hand.path, subject)]
+        return self._merged(usable[0], [*named, *own, *usable])
+
+    def _merged(self, first: ProbeAtHand, others: Sequence[ProbeAtHand]) -> ProbeAtHand:
+        references: dict[float, NDArray[np.float32]] = {}
+        for at_hand in others:
+            if at_hand is first or at_hand.probe.shows_the_same(first.probe):
+                references = {**at_hand.probe.reference, **references}
+        key = first.path, frozenset((width, id(rows)) for width, rows in references.items())
+        if key not in self._put_together:
+            probe = replace(first.probe, reference=references)
+            self._put_together[key] = ProbeAtHand(first.path, probe)
+        return self._put_together[key]
 
     def problem_of(self, subject: Subject) -> str | None:
         """What is wrong with the probe that `subject` came with; None where it is right, or absent."""
@@ -103,3 +123,8 @@ def _own_path(subject: Subject) -> Path | None:
     if subject.kind == "run":
         return subject.path / PROBE
     return subject.path.with_name(subject.sidecar.probe.file) if subject.sidecar else None
+
+
+def _is_own(probe: Path, subject: Subject) -> bool:
+    own = _own_path(subject)
+    return own is not None and own.resolve() == probe.resolve()

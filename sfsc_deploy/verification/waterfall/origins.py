@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Rows = NDArray[np.float32]
 _ASK = "sfsc-deploy verify-compat ... --waterfall --run RUN"
 _NOT_ASKED = Gap("It takes time, and was not asked for.", _ASK)
+_UNTRAINED = Gap("Its width was not trained: its batch norms were recalibrated on images that are not at hand.")
 _IN_TORCH = ("reference", "slicing", "folding")
 
 
@@ -69,7 +70,7 @@ class Origins:
                 return plainly(result.files[0], probe.images)
 
         key = ("export", name, description.space, description.width, id(probe))
-        return Station("export", self._once(key, description.space, make))
+        return Station("export", self._once(key, description, make))
 
     def _take(self, run: RunFolder) -> None:
         self._runs.setdefault(run.space, run)
@@ -80,13 +81,17 @@ class Origins:
 
             return embed(MODELS[step](networks, description.width), probe.images, probe.preprocessing)
 
-        return self._once((step, description.space, description.width, id(probe)), description.space, make)
+        return self._once((step, description.space, description.width, id(probe)), description, make)
 
-    def _once(self, key: tuple[object, ...], space: str, make: "Callable[[Networks], _Rows]") -> _Rows | Gap:
+    def _once(
+        self, key: tuple[object, ...], description: Description, make: "Callable[[Networks], _Rows]"
+    ) -> _Rows | Gap:
         if not self.wanted:
             return _NOT_ASKED
+        if description.untrained:
+            return _UNTRAINED
         if key not in self._made:
-            self._made[key] = self._attempt(space, make)
+            self._made[key] = self._attempt(description.space, make)
         return self._made[key]
 
     def _attempt(self, space: str, make: "Callable[[Networks], _Rows]") -> _Rows | Gap:

@@ -1,0 +1,200 @@
+"""A width that was not trained, from the export to the verdict."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from fleet import encoded, portraits
+from profiles import load as load_profile
+from sfsc_deploy.artifact import read_sidecar
+from sfsc_deploy.cli.app import app
+from sfsc_deploy.cli.export_shown import show_untrained
+from sfsc_deploy.errors import SfscError
+from sfsc_deploy.exporting.calibration import calibration_set
+from sfsc_deploy.exporting.request import ExportTask
+from sfsc_deploy.exporting.run import export
+from sfsc_deploy.exporting.submodels import RECALIBRATED_ON, Submodels
+from sfsc_deploy.files import sha256_of
+from sfsc_deploy.probe import Probe
+from sfsc_deploy.run_folder import RunFolder
+from sfsc_deploy.slicing import slice_submodel
+from sfsc_deploy.verification import Status, Verdict
+from sfsc_deploy.verification.folder import spread
+from sfsc_deploy.verification.subject import find_subjects
+from sfsc_deploy.verification.verify import verify
+from sfsc_deploy.verification.waterfall.chain import Gap
+from sfsc_deploy.verification.waterfall.origins import Origins
+
+Found = Callable[[Verdict, Path | str, Status], set[str]]
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of the identities that were trained on."""
+    folder = tmp_path_factory.mktemp("images")
+    for number, source in enumerate(portraits(range(10), range(4, 12)).sources):
+        (folder / f"{number}.png").write_bytes(bytes(source))
+    return folder
+
+
+def export_between(run: Path, images: Path | None, out: Path, profile: str, width: float = 0.75) -> Path:
+    export(ExportTask(run, (load_profile(profile),), out, width, calibration=images))
+    return out
+
+
+@pytest.fixture(scope="session")
+def mixed(trained: Path, images: Path, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artifacts of trained widths, and beside them android at 0.4 and server-gpu at 0.75. Not to be changed."""
+    dist = tmp_path_factory.mktemp("mixed") / "dist"
+    dist.mkdir()
+    for name in ("server-cpu.onnx", "raspberry-pi.onnx"):
+        shutil.copy(exported / name, dist)
+        shutil.copy(exported / f"{name}.json", dist)
+    shutil.copy(exported / "probe.safetensors", dist)
+    export_between(trained, images, dist, "android", 0.4)
+    return export_between(trained, images, dist, "server-gpu", 0.75)
+
+
+def test_a_fleet_with_widths_in_between_is_right_and_measured(mixed: Path, trained: Path) -> None:
+    """Whether they are compatible is what the criterion is for: nobody trained them to be."""
+    artifacts = spread([str(mixed)])
+    assert [Path(name).name for name in artifacts] == [
+        "android.onnx", "raspberry-pi.onnx", "server-cpu.onnx", "server-gpu.onnx"
+    ]  # fmt: skip
+    verdict = verify([*artifacts, str(trained)])
+    assert {check.name for check in verdict.checks if check.status is not Status.PASS} <= {"criterion"}
+    assert all(check.status is not Status.UNVERIFIED for check in verdict.checks)
+    assert len(verdict.matrix) == 25
+
+
+def test_probes_of_their_own_leave_that_of_the_others_alone(mixed: Path, exported: Path) -> None:
+    assert {path.name for path in mixed.glob("probe*")} == {
+        "probe.safetensors", "probe@0.4.safetensors", "probe@0.75.safetensors"
+    }  # fmt: skip
+    assert sha256_of(mixed / "probe.safetensors") == sha256_of(exported / "probe.safetensors")
+    own = Probe.load(mixed / "probe@0.75.safetensors")
+    assert own.widths == (0.25, 0.5, 0.75, 1.0)
+    assert own.shows_the_same(Probe.load(mixed / "probe.safetensors"))
+
+
+def test_the_sidecar_tells_what_it_is(mixed: Path, trained: Path, images: Path) -> None:
+    sidecar = read_sidecar(mixed / "server-gpu.onnx")
+    found = sidecar.untrained
+    assert found is not None
+    used = calibration_set(RunFolder.open(trained), images, most=RECALIBRATED_ON)
+    assert found.batch_norms == used.record()
+    assert found.batch_norms.images == 80
+    assert sidecar.probe.file == "probe@0.75.safetensors"
+    assert sidecar.fidelity is not None
+    assert sidecar.fidelity.min_cosine > 0.999
+    assert [other.width for other in found.trained] == [0.25, 0.5, 1.0]
+    assert read_sidecar(mixed / "server-cpu.onnx").untrained is None
+
+
+def test_the_cross_test_is_that_of_the_verdict(mixed: Path) -> None:
+    """The export measures the reference, the verdict the artifact: float16 is no more than a little beside it."""
+    found = read_sidecar(mixed / "server-gpu.onnx").untrained
+    assert found is not None
+    narrow = next(other for other in found.trained if other.width == 0.25)
+    verdict = verify([str(mixed / "server-gpu.onnx"), str(mixed / "raspberry-pi.onnx")])
+    cells = {(Path(cell.query).stem, Path(cell.gallery).stem): cell.map for cell in verdict.matrix}
+    assert found.self_test == pytest.approx(cells["server-gpu", "server-gpu"], abs=0.02)
+    assert narrow.self_test == pytest.approx(cells["raspberry-pi", "raspberry-pi"], abs=0.02)
+    assert narrow.as_query == pytest.approx(cells["server-gpu", "raspberry-pi"], abs=0.02)
+    assert narrow.as_gallery == pytest.approx(cells["raspberry-pi", "server-gpu"], abs=0.02)
+
+
+def test_without_its_own_probe_its_numbers_are_left_open(mixed: Path, tmp_path: Path, found: Found) -> None:
+    dist = shutil.copytree(mixed, tmp_path / "dist")
+    (dist / "probe@0.75.safetensors").unlink()
+    verdict = verify([str(dist / "server-gpu.onnx"), str(dist / "server-cpu.onnx")])
+    assert found(verdict, dist / "server-gpu.onnx", Status.FAIL) == set()
+    assert "fidelity" in found(verdict, dist / "server-gpu.onnx", Status.UNVERIFIED)
+
+
+def test_another_recalibration_is_no_fault(mixed: Path, trained: Path, tmp_path: Path, found: Found) -> None:
+    """Two artifacts of one untrained width, of other images: each is compared with its own reference."""
+    few = tmp_path / "few"
+    few.mkdir()
+    for number, source in enumerate(portraits(range(3), range(4, 12)).sources):
+        (few / f"{number}.png").write_bytes(bytes(source))
+    other = export_between(trained, few, tmp_path / "dist", "server-gpu") / "server-gpu.onnx"
+    ours, theirs = (Probe.load(path.parent / "probe@0.75.safetensors") for path in (mixed / "x", other))
+    assert np.abs(ours.reference[0.75] - theirs.reference[0.75]).max() > 1e-3
+    verdict = verify([str(mixed / "server-gpu.onnx"), str(other)])
+    assert {"fidelity", "top-k"} <= found(verdict, other, Status.PASS)
+    assert {"fidelity", "top-k"} <= found(verdict, mixed / "server-gpu.onnx", Status.PASS)
+
+
+def test_another_sub_model_in_its_place_fails(mixed: Path, trained: Path, tmp_path: Path, found: Found) -> None:
+    """Of the same width, recalibrated on noise, with the sidecar and the probe of the right one."""
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    for number in range(20):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 24, 3)).astype(np.uint8)
+        (noise / f"{number}.png").write_bytes(encoded(pixels))
+    wrong = export_between(trained, noise, tmp_path / "wrong", "server-gpu") / "server-gpu.onnx"
+    dist = Path(shutil.copytree(mixed, tmp_path / "dist"))
+    shutil.copy(wrong, dist / "server-gpu.onnx")
+    verdict = verify([str(dist / "server-gpu.onnx"), str(dist / "server-cpu.onnx")])
+    assert {"intact", "fidelity"} <= found(verdict, dist / "server-gpu.onnx", Status.FAIL)
+
+
+def test_a_recording_on_the_device_is_enough(mixed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "server-gpu.safetensors"
+    answer = CliRunner().invoke(app, ["embed", str(mixed / "server-gpu.onnx"), "--out", str(out)])
+    assert answer.exit_code == 0, answer.stderr
+    verdict = verify([str(mixed / "server-cpu.onnx"), str(out)], probe=mixed / "probe@0.75.safetensors")
+    checks = [check for check in verdict.checks if check.subject == str(out) and check.name != "criterion"]
+    assert "fidelity" in {check.name for check in checks}
+    assert {check.name for check in checks if check.status is not Status.PASS} == set()
+
+
+def test_the_waterfall_does_not_make_it_anew(mixed: Path, trained: Path) -> None:
+    artifact = mixed / "server-gpu.onnx"
+    origins = Origins(find_subjects([str(artifact), str(trained)]), wanted=True)
+    probe = Probe.load(mixed / "probe@0.75.safetensors")
+    stations = origins.in_torch(read_sidecar(artifact).description(), probe)
+    assert all(isinstance(station.found, Gap) and "was not trained" in station.found.why for station in stations)
+
+
+def test_without_images_it_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(SfscError, match="are not at hand") as caught:
+        export_between(trained, None, tmp_path / "dist", "server-cpu")
+    assert "--calibration DIR" in caught.value.remedy
+    assert not (tmp_path / "dist").exists()
+
+
+def test_too_few_images_are_refused(trained: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "1.png").write_bytes(portraits([0], [0]).raw(0))
+    with pytest.raises(SfscError, match="1 images to recalibrate batch norms on"):
+        export_between(trained, few, tmp_path / "dist", "server-cpu")
+
+
+def test_trained_widths_need_no_images_and_stay_as_they_are(trained: Path) -> None:
+    run = RunFolder.open(trained)
+    submodels = Submodels(run, None)
+    for width in run.widths:
+        ours, theirs = submodels.of(width).state_dict(), slice_submodel(run.networks(), width).state_dict()
+        assert all(ours[name].equal(tensor) for name, tensor in theirs.items())
+        assert submodels.untrained(width, Probe.load(run.probe_path)) is None
+
+
+def test_what_is_shown(mixed: Path) -> None:
+    sidecar = read_sidecar(mixed / "server-gpu.onnx")
+    assert sidecar.untrained is not None
+    console = Console(width=200, record=True)
+    show_untrained(sidecar, console)
+    told = console.export_text()
+    assert "Width 0.75 was not trained: its batch norms are recalibrated on 80 training images of images" in told
+    assert sidecar.untrained.batch_norms.sha256[:12] in told
+    poor = sidecar.model_copy(update={"untrained": sidecar.untrained.model_copy(update={"self_test": 0.1})})
+    show_untrained(poor, console)
+    assert "which was trained, is narrower and finds no less" in console.export_text()
