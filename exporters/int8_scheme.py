@@ -41,7 +41,7 @@ CPU = Int8Scheme(
     opset=18,
     signed=False,
     reduced=True,
-    operators=(*_LAYERS, "Add", "Relu", "MaxPool"),
+    operators=(*_LAYERS, "Add", "Relu", "Clip", "MaxPool"),
 )
 
 # TensorRT takes symmetric int8 alone. It fuses a layer with what follows it up to the next QuantizeLinear, so a layer's

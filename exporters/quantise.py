@@ -27,7 +27,7 @@ from exporters.precision import weighted_layers
 from exporters.quiet import quiet_quantiser
 
 _BATCH = 32
-_PASSING_ON = ("Add", "Relu", "MaxPool")
+_PASSING_ON = ("Add", "Relu", "Clip", "MaxPool")
 _INFERRED: Mapping[str, str] = {"onnx.infer": "onnxruntime.quant"}
 
 Graph: TypeAlias = Any  # onnx.ModelProto
