@@ -11,12 +11,12 @@ from faults import operate, scaled_layer
 from fleet import IDENTITIES, portraits
 from samples import PREPROCESSING, sample_probe
 from sfsc_deploy.data.dataset import DataSet, Split
-from sfsc_deploy.metrics import Labels
+from sfsc_deploy.metrics import Labels, Retrieval
 from sfsc_deploy.verification import Check, Verdict
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.exhibits.gathering import MOST_ARTIFACTS, MOST_ROWS, Album, worst_rows
-from sfsc_deploy.verification.exhibits.lost import lost_queries, weakest_pair
+from sfsc_deploy.verification.exhibits.lost import MOST_QUERIES, first_of, furthest_back, lost_queries, weakest_pair
 from sfsc_deploy.verification.fidelity import COSINES
 from sfsc_deploy.verification.probes import ProbeAtHand
 from sfsc_deploy.verification.report import page
@@ -61,14 +61,19 @@ def test_where_none_fell_back_none_is_shown() -> None:
     assert found(same, same)[1] == []
 
 
-def test_of_equal_scores_the_wrong_one_is_shown_as_in_the_measurement() -> None:
-    a, b = rows_of([0, 1], [0, 0]), rows_of([0, 1], [0, 1])
-    weaker, lost = found(a, b)
-    assert weaker == "a"
-    assert lost == []  # the weaker one errs likewise
-    known = {"a": Contestant("a", "s", a), "b": Contestant("b", "s", b)}
-    cross = lost_queries(("a", "b"), known, ALBUM)
-    assert cross[1] == ()
+def ranked(*first_match: int) -> Retrieval:
+    return Retrieval(np.ones(len(first_match)), np.array(first_match))
+
+
+def test_those_that_fell_back_furthest_come_first_and_are_few() -> None:
+    before, now = ranked(1, 1, 5, 2, 1, 1, 3, 0), ranked(2, 9, 4, 2, 4, 3, 8, 0)
+    assert list(furthest_back(before, now)) == [1, 6, 4, 5]
+    assert MOST_QUERIES == 4
+
+
+def test_of_equal_scores_the_wrong_one_comes_first_as_in_the_measurement() -> None:
+    rows = rows_of([0, 1], [0, 0])
+    assert [first_of(rows, rows, row, ALBUM).right for row in (0, 1)] == [False, False]
 
 
 def test_an_image_of_the_same_camera_is_not_what_was_found() -> None:

@@ -169,6 +169,13 @@ def test_a_model_that_is_weaker_all_over_is_not_blamed_for_that() -> None:
     assert check.details["tpr"] < float(check.details["tpr_anchor"]) - FLOAT32.max_tpr_loss
 
 
+def test_a_pair_is_measured_by_the_weaker_of_its_sides() -> None:
+    strong, weak = people(seed=1, noise=0.3), people(seed=2, noise=0.9)
+    found = judged(strong, weak)
+    own = judged(weak, strong)["a", "b"].details["tpr_anchor"]  # tuned on the weak one itself
+    assert found["a", "b"].details["tpr_weaker"] == found["b", "a"].details["tpr_weaker"] == own
+
+
 def test_where_nothing_can_be_lost_nothing_is_proven() -> None:
     noisy = people(seed=1, noise=8)
     found = judged(noisy, people(seed=2, noise=8))

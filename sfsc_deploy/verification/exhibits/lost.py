@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import JUNK, Labels, Retrieval, retrieve
 from sfsc_deploy.scores import score_blocks
@@ -42,22 +43,23 @@ def lost_queries(
             query=album.query(row),
             rank_before=int(before.first_match[row]),
             rank_now=int(now.first_match[row]),
-            found_before=_first(own, own, row, album),
-            found_now=_first(query, gallery, row, album),
+            found_before=first_of(own, own, row, album),
+            found_now=first_of(query, gallery, row, album),
         )
-        for row in _furthest_back(before, now)
+        for row in furthest_back(before, now)
     )
     return weaker, tuple(lost)
 
 
-def _furthest_back(before: Retrieval, now: Retrieval) -> Iterator[int]:
+def furthest_back(before: Retrieval, now: Retrieval) -> Iterator[int]:
+    """The few queries whose first match fell back, those that fell furthest first."""
     fell = now.first_match - before.first_match  # a query without a match has 0 in both
     for row in np.argsort(-fell, kind="stable")[:MOST_QUERIES].tolist():
         if fell[row] > 0:
             yield row
 
 
-def _first(query: Rows, gallery: Rows, row: int, album: Album) -> Found:
+def first_of(query: Rows, gallery: Rows, row: int, album: Album) -> Found:
     """What comes first; as in retrieval, a wrong image comes before a match of equal score."""
     ((_, scores),) = score_blocks(query.query[row : row + 1], gallery.gallery, 1)
     labels, identity = gallery.gallery_labels, query.query_labels.identity[row]
@@ -67,7 +69,7 @@ def _first(query: Rows, gallery: Rows, row: int, album: Album) -> Found:
     return Found(album.gallery(int(ranked[0])), bool(own[ranked[0]]))
 
 
-def _same_camera(query: Labels, row: int, gallery: Labels) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _same_camera(query: Labels, row: int, gallery: Labels) -> NDArray[np.bool_]:
     if query.camera is None or gallery.camera is None:
         return np.zeros(len(gallery), np.bool_)
     return np.asarray(gallery.camera == query.camera[row])
