@@ -6,6 +6,7 @@ bootstrap (Davison and Hinkley, Bootstrap Methods and their Application, section
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from sfsc_deploy.errors import SfscError
 
 _TAILS = (0.025, 0.975)
+_MOST_KEPT = 8 << 20  # counts, of 4 bytes each
 _SAMPLES_AT_ONCE = 128  # keeps the memory at 128 counts per identity
 
 
@@ -109,8 +111,19 @@ def _resampled_means(
 
 def _draws(clusters: int, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """How often each of C clusters is drawn, some samples at a time: float64 [at most 128, C]."""
+    drawn = _kept(clusters, samples, seed) if clusters * samples <= _MOST_KEPT else _drawn(clusters, samples, seed)
+    return (times.astype(np.float64) for times in drawn)
+
+
+@lru_cache(maxsize=2)
+def _kept(clusters: int, samples: int, seed: int) -> tuple[NDArray[np.uint32], ...]:
+    """Every pair of a fleet has the same identities, and drawing takes longer than all the rest."""
+    return tuple(times.astype(np.uint32) for times in _drawn(clusters, samples, seed))
+
+
+def _drawn(clusters: int, samples: int, seed: int) -> Iterator[NDArray[np.int64]]:
     generator = np.random.default_rng(seed)
     evenly = np.full(clusters, 1 / clusters)
     for start in range(0, samples, _SAMPLES_AT_ONCE):
         draws = min(_SAMPLES_AT_ONCE, samples - start)
-        yield generator.multinomial(clusters, evenly, size=draws).astype(np.float64)
+        yield generator.multinomial(clusters, evenly, size=draws)

@@ -128,6 +128,7 @@ def retrieve(
     return Retrieval(average_precision, first_match)
 
 
+_FEW = 32  # from about here on, counting takes longer than sorting
 _NONE = np.empty(0, dtype=np.intp)
 
 
@@ -150,9 +151,15 @@ def _match_ranks(scores: NDArray[np.float32], match: NDArray[np.intp], own: NDAr
     """Ranks [M] of the images `match`, ascending from 1; overwrites the `scores` [G] of the images `own`."""
     wanted = np.sort(scores[match])[::-1]
     scores[own] = -np.inf
-    wrong = np.sort(scores[scores >= wanted[-1]])
-    wrong_before = wrong.size - np.searchsorted(wrong, wanted, side="left")
-    return wrong_before + np.arange(1, wanted.size + 1)
+    wrong = scores[scores >= wanted[-1]]
+    return _at_least(wrong, wanted) + np.arange(1, wanted.size + 1)
+
+
+def _at_least(wrong: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many of `wrong` [W] reach each score of `wanted` [M]: counted where M is small, else by sorting once."""
+    if wanted.size <= _FEW:
+        return np.array([np.count_nonzero(wrong >= score) for score in wanted], np.int64)
+    return wrong.size - np.searchsorted(np.sort(wrong), wanted, side="left")
 
 
 def _check_lengths(embedding: NDArray[np.float32], labels: Labels, name: str) -> None:

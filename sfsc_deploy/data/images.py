@@ -18,6 +18,10 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class UnreadableImageError(SfscError):
+    """An image file that the user has to mend, whatever model it was read for."""
+
+
 class Preprocessing(BaseModel):
     """How an image is prepared for a model; part of the identity of its embedding space.
 
@@ -59,7 +63,7 @@ def prepare_image(source: Source, preprocessing: Preprocessing) -> NDArray[np.ui
         image = decode(source)
     except UnreadableError as error:
         name = source if isinstance(source, Path) else "An image in memory"
-        raise SfscError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
+        raise UnreadableImageError(f"{name} can't be read: {error}.", "Repair, replace or remove it.") from None
     return resized(image, preprocessing.height, preprocessing.width, preprocessing.resize)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sfsc_deploy.data.images import read_image
+from sfsc_deploy.data.images import read_images
 from sfsc_deploy.probe.contents import Probe
 
 
@@ -33,8 +33,8 @@ def decoded_here(probe: Probe) -> NDArray[np.uint8]:
         SfscError: a raw image cannot be decoded.
     """
     here = probe.images.copy()
-    for row in np.flatnonzero(~probe.is_pattern):
-        here[row] = read_image(probe.raw[row], probe.preprocessing)
+    photographs = np.flatnonzero(~probe.is_pattern)
+    here[photographs] = read_images([probe.raw[row] for row in photographs], probe.preprocessing)
     return here
 
 

@@ -10,6 +10,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.embedder import Embedder
 
 _SIZES = (1, 2, 7)
+_FEW = 15  # images that are tried in small batches: two of 7 and one that is not full
 
 
 class BatchTrial(BaseModel):
@@ -29,15 +30,24 @@ class BatchTrial(BaseModel):
     max_difference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
-def try_batches(embedder: Embedder, images: NDArray[np.uint8]) -> tuple[BatchTrial, ...]:
-    """Embed the first `max_batch` images at once, one by one, by 2, by 7, and at once in reverse order.
+def try_batches(
+    embedder: Embedder, images: NDArray[np.uint8], rows: NDArray[np.float32] | None = None
+) -> tuple[BatchTrial, ...]:
+    """Embed the first `max_batch` images at once and in reverse order, and the first 15 one by one, by 2 and by 7.
 
     A backend that fails on one size fails that trial; one that fails on all images at once fails every trial.
+
+    Args:
+        embedder: what to try.
+        images: uint8 [N, H, W, 3].
+        rows: float32 [N, D] or more, what `embedder.embed` made of `images`; None: still to be embedded.
     """
     chosen = images[: embedder.max_batch]
-    whole = _embed_by(embedder, chosen, len(chosen))
-    plans = [(size, False) for size in _SIZES if size < len(chosen)] + [(len(chosen), True)]
-    return tuple(_try(embedder, chosen, whole, size, reverse) for size, reverse in plans)
+    whole = _embed_by(embedder, chosen, len(chosen)) if rows is None else rows[: len(chosen)]
+    few = None if whole is None else whole[:_FEW]
+    sizes = [size for size in _SIZES if size < len(chosen)]
+    small = [_try(embedder, chosen[:_FEW], few, size, reverse=False) for size in sizes]
+    return (*small, _try(embedder, chosen, whole, len(chosen), reverse=True))
 
 
 def try_reversed(embedder: Embedder, images: NDArray[np.uint8]) -> BatchTrial:

@@ -11,7 +11,9 @@ from sfsc_deploy.verification.verdict import Finding, failed, measured, unverifi
 _NEEDED = frozenset({1, 2, 7})
 
 
-def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thresholds) -> Finding:
+def batch_invariance(
+    embedder: Embedder, images: NDArray[np.uint8], limits: Thresholds, rows: NDArray[np.float32] | None = None
+) -> Finding:
     """Batches of 1, 2, 7 and as many as fit, and these in reverse order, give the same rows.
 
     What takes one image at a time knows no batches: only the reverse order is tried.
@@ -20,6 +22,7 @@ def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thre
         embedder: what runs the artifact, or recorded embeddings, whose own trials are judged.
         images: uint8 [N, H, W, 3].
         limits: for the precision of the artifact.
+        rows: what `embedder.embed` made of these images, where that is known.
     """
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
@@ -28,7 +31,7 @@ def batch_invariance(embedder: Embedder, images: NDArray[np.uint8], limits: Thre
     if embedder.one_by_one:
         return _judge_order(try_reversed(embedder, images[:MIN_BATCH]), limits)
     more = "--max-batch 64" if embedder.max_batch < MIN_BATCH else "--data DIR"
-    return judge_trials(try_batches(embedder, images), limits, f"sfsc-deploy verify-compat ... {more}")
+    return judge_trials(try_batches(embedder, images, rows), limits, f"sfsc-deploy verify-compat ... {more}")
 
 
 def judge_trials(trials: tuple[BatchTrial, ...], limits: Thresholds, command: str) -> Finding:

@@ -5,34 +5,58 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfsc_deploy.data.blocks import ImageBlocks
 from sfsc_deploy.data.dataset import DataSet
-from sfsc_deploy.data.images import Preprocessing
+from sfsc_deploy.data.images import Preprocessing, UnreadableImageError
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.metrics import Labels
 from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification.probes import ProbeAtHand
 from sfsc_deploy.verification.verdict import Finding, Status, failed, unverified
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The queries and the gallery of a data set, prepared for a model.
+
+    Attributes:
+        data: name of the data set.
+        query: Q images.
+        gallery: G images.
+        query_labels: of the Q queries.
+        gallery_labels: of the G gallery images.
+    """
+
+    data: str
+    query: ImageBlocks
+    gallery: ImageBlocks
+    query_labels: Labels
+    gallery_labels: Labels
+
+
 class Images:
-    """The images that the user gave for cross-tests, decoded once for each preprocessing."""
+    """The images that the user gave for cross-tests, decoded once for each preprocessing; to be closed."""
 
     def __init__(self, data: DataSet | None) -> None:
         self._data = data
-        self._decoded: dict[Preprocessing, HeldOut] = {}
+        self._held_out: dict[Preprocessing, HeldOut] = {}
 
     def held_out(self, preprocessing: Preprocessing) -> HeldOut | None:
-        """Queries and gallery; None where the user gave none.
-
-        Raises:
-            SfscError: an image that can't be read.
-        """
+        """Queries and gallery; None where the user gave none."""
         if self._data is None:
             return None
-        if preprocessing not in self._decoded:
-            self._decoded[preprocessing] = HeldOut.of(self._data, preprocessing)
-        return self._decoded[preprocessing]
+        if preprocessing not in self._held_out:
+            query, gallery = (
+                ImageBlocks(part.sources, preprocessing) for part in (self._data.query, self._data.gallery)
+            )
+            self._held_out[preprocessing] = HeldOut(self._data.name, query, gallery, *self._data.labels())
+        return self._held_out[preprocessing]
+
+    def close(self) -> None:
+        """Drop the pixels."""
+        for held_out in self._held_out.values():
+            held_out.query.close()
+            held_out.gallery.close()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +107,8 @@ class Embeddings:
         return np.concatenate(parts)
 
 
+_BLOCK = 256  # images, where a batch isn't larger
+
 NO_PROBE = unverified("No intact probe of its space is at hand.", "sfsc-deploy verify-compat ... --probe FILE")
 
 
@@ -111,12 +137,21 @@ def _probe_rows(at_hand: ProbeAtHand | None, embedding: NDArray[np.float32]) -> 
     return Rows(f"probe {at_hand.path}", embedding[query], embedding[gallery], *labels)
 
 
-def _embed(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.float32] | Finding:
+def _embed(embedder: Embedder, images: NDArray[np.uint8] | ImageBlocks) -> NDArray[np.float32] | Finding:
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
     try:
-        return embedder.embed(images)
+        return _embed_blocks(embedder, images) if isinstance(images, ImageBlocks) else embedder.embed(images)
+    except UnreadableImageError:
+        raise
     except SfscError as error:
         if isinstance(embedder, RecordedEmbedder):  # other images were recorded: nothing is wrong with those
             return unverified(error.message, error.remedy)
         return failed(error.message)
+
+
+def _embed_blocks(embedder: Embedder, images: ImageBlocks) -> NDArray[np.float32]:
+    """Block by block; each is a multiple of the largest batch, so that the batches are those of all images at once."""
+    size = embedder.max_batch * max(1, _BLOCK // embedder.max_batch)
+    rows = [embedder.embed(block) for block in images.blocks(size)]
+    return np.concatenate([np.empty((0, embedder.dim), np.float32), *rows])

@@ -8,7 +8,8 @@ from sfsc_deploy.verification.thresholds import MAX_MEDIAN_COSINE, Thresholds
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
 _MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
-_MOST_ROWS = 1024  # whose pairs are compared: half a million
+SAMPLE = 1024
+"""Rows whose pairs are compared: half a million."""
 
 
 def finite(embedding: NDArray[np.float32]) -> Finding:
@@ -38,7 +39,7 @@ def collapse(embedding: NDArray[np.float32], images: NDArray[np.uint8]) -> Findi
         embedding: float32 [N, D]; the first 1,024 rows are looked at.
         images: uint8 [N, H, W, 3]; equal ones may have equal embeddings.
     """
-    _, distinct = np.unique(pixel_hashes(images[:_MOST_ROWS]), axis=0, return_index=True)
+    _, distinct = np.unique(pixel_hashes(images[:SAMPLE]), axis=0, return_index=True)
     if distinct.size < 2:
         return unverified("All images are the same.", _MORE_IMAGES)
     rows = embedding[np.sort(distinct)].astype(np.float64)

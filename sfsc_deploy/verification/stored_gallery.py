@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sfsc_deploy.data.blocks import ImageBlocks
 from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
@@ -21,6 +22,7 @@ _FORM = (
     "Store `embedding` as float32 or float16 [G, D], with the metadata entry `path`: a JSON list of G paths, as below "
     "the folder given with --data. `sfsc-deploy embed ARTIFACT --data DIR --out FILE` writes a richer form."
 )
+_BLOCK = 256
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -54,9 +56,10 @@ class StoredGallery:
     repeated: tuple[str, ...] = ()
     stranger: bool = False
 
-    def rows_by_pixels(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """The row of each image, uint8 [N, H, W, 3] by `preprocessing`: int64 [N]; -1 where there is none."""
-        return np.array([self.by_pixels.get(digest.tobytes(), -1) for digest in pixel_hashes(images)], np.int64)
+    def rows_by_pixels(self, images: ImageBlocks) -> NDArray[np.int64]:
+        """The row of each of N images, prepared by `preprocessing`: int64 [N]; -1 where there is none."""
+        hashes = (digest for block in images.blocks(_BLOCK) for digest in pixel_hashes(block))
+        return np.array([self.by_pixels.get(digest.tobytes(), -1) for digest in hashes], np.int64)
 
     def rows_by_path(self, paths: Sequence[str]) -> NDArray[np.int64]:
         """The row of each of N images below its data set, int64 [N]; -1 where there is none."""

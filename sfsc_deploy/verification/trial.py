@@ -5,10 +5,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification import batch_invariance, fidelity, numerics, preprocessing
-from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings, Images, Rows, embed_all
+from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings, HeldOut, Images, Rows, embed_all
+from sfsc_deploy.verification.numerics import SAMPLE
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.probes import ProbeAtHand
@@ -60,7 +60,8 @@ class Trial:
 
     def batch_invariance(self) -> Finding:
         """See `batch_invariance.batch_invariance`."""
-        return batch_invariance.batch_invariance(self._embedder, self._sample[1], self._limits)
+        rows, images = self._sample
+        return batch_invariance.batch_invariance(self._embedder, images, self._limits, rows)
 
     def preprocessing(self) -> Finding:
         """See `preprocessing.preprocessing`."""
@@ -100,4 +101,5 @@ class Trial:
             return self.embeddings.probe, self._at_hand.probe.images
         assert isinstance(self.embeddings.rows, Rows)
         assert self._held_out is not None
-        return self.embeddings.rows.query, self._held_out.query
+        images = self._held_out.query.first(SAMPLE)
+        return self.embeddings.rows.query[: len(images)], images

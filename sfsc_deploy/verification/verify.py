@@ -1,9 +1,12 @@
 """The verification of a fleet, from what the user named to the verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from sfsc_deploy.data.checks import without_unreadable
 from sfsc_deploy.data.dataset import DataSet
+from sfsc_deploy.data.images import UnreadableImageError
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
@@ -64,8 +67,9 @@ def verify(
     refuse_unknown_profiles(policy, found)
     origins = Origins(found, run, wanted=waterfall or run is not None)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
-    stored = _stored(gallery, data, setting) if gallery else None
-    examinations = [examine(subject, setting, on_check) for subject in found]
+    with _decoding(data, setting.images):
+        stored = _stored(gallery, data, setting) if gallery else None
+        examinations = [examine(subject, setting, on_check) for subject in found]
     everyone = [each.artifact for each in examinations] + ([stored.artifact] if stored else [])
     judge = judge_generations if upgrade else judge_spaces
     spaces = judge({each.name: each.space for each in everyone})
@@ -98,6 +102,19 @@ def _contestant(examination: Examination, policy: Policy) -> Contestant:
     artifact = examination.artifact
     limits = policy.thresholds(artifact.precision or "", artifact.profile)
     return Contestant(artifact.name, artifact.space, examination.rows, artifact.width, limits)
+
+
+@contextmanager
+def _decoding(data: DataSet | None, images: Images) -> Iterator[None]:
+    """Images are decoded on the way; where one can't be, all such are named, so that they are mended at once."""
+    try:
+        yield
+    except UnreadableImageError:
+        if data is not None:
+            without_unreadable(data, skip=False)
+        raise
+    finally:
+        images.close()
 
 
 def _operating_points(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 64
 _SIZES = (1, 2, 7)
+_FEW = 15
 
 
 class Running:
@@ -48,7 +49,7 @@ def embed(running: Running, images: NDArray[np.uint8], size: int) -> NDArray[np.
 
 
 def try_batches(running: Running, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Embed the first `largest` images at once, one by one, by 2, by 7, and at once in reverse order.
+    """Embed the first `largest` images at once and in reverse order, and the first 15 one by one, by 2 and by 7.
 
     Returns:
         `size`, `reverse` and `max_difference` of each but the first: the largest absolute difference to its rows, None
@@ -56,8 +57,9 @@ def try_batches(running: Running, images: NDArray[np.uint8]) -> list[dict[str, A
     """
     chosen = images[: running.largest]
     whole = _attempt(running, chosen, len(chosen))
-    plans = [(size, False) for size in _SIZES if size < len(chosen)] + [(len(chosen), True)]
-    return [_trial(running, chosen, whole, size, reverse) for size, reverse in plans]
+    few = None if whole is None else whole[:_FEW]
+    small = [_trial(running, chosen[:_FEW], few, size, False) for size in _SIZES if size < len(chosen)]
+    return [*small, _trial(running, chosen, whole, len(chosen), True)]
 
 
 def _trial(
