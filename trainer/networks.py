@@ -35,6 +35,8 @@ class Separate(nn.Module):
         return embedding
 
 
+_CLASSIFIER = "classifier.weight"
+
 Networks: TypeAlias = Supernet | Separate
 
 
@@ -51,6 +53,20 @@ def build(recipe: Recipe, identities: int) -> Networks:
     if method_of(recipe).one_network:
         return _supernet(recipe, recipe.trained_widths, identities)
     return Separate([_supernet(recipe, (width,), identities) for width in recipe.trained_widths])
+
+
+def inherit(networks: Networks, old: Networks) -> bool:
+    """Lets networks begin with the weights of an older generation, if both are built alike; classifiers stay random.
+
+    Returns:
+        Whether they do.
+    """
+    weights = {name: tensor for name, tensor in old.state_dict().items() if not name.endswith(_CLASSIFIER)}
+    mine = {name: tensor for name, tensor in networks.state_dict().items() if not name.endswith(_CLASSIFIER)}
+    alike = {name: tensor.shape for name, tensor in weights.items()} == {n: tensor.shape for n, tensor in mine.items()}
+    if alike:
+        networks.load_state_dict(weights, strict=False)
+    return alike
 
 
 def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Supernet:

@@ -43,6 +43,7 @@ from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
 from trainer.images import TrainingImages
 from trainer.initial import initialise
 from trainer.loop import StepReport, Training, resolve_device
+from trainer.networks import inherit
 
 PART = 1024
 """Training images that an older generation embeds at once."""
@@ -78,6 +79,8 @@ class _Run:
         self._request = request
         self._folder = prepared.folder
         self._training = Training(prepared.recipe, images, _old_prototypes(prepared))
+        if prepared.old_generation and not prepared.initial:
+            inherit(self._training.networks, prepared.old_generation.networks())
         if prepared.checkpoint:
             self._training.resume(prepared.checkpoint)
         self._initial = (

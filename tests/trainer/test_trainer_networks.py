@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
 from trainer.loop import StepReport, Training
-from trainer.networks import Separate
+from trainer.networks import Separate, inherit
 from trainer.supernet import Supernet
 
 METHODS = ("sfsc", "joint", "bct", "asymmetric", "independent", "unified")
@@ -114,3 +114,18 @@ def test_joint_gradients_are_the_sum() -> None:
     run(sfsc)
     for name, tensor in joint.networks.state_dict().items():
         torch.testing.assert_close(tensor, sfsc.networks.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_generation_built_alike_begins_with_the_weights_of_the_old_one() -> None:
+    old, new = training("sfsc").networks, training("sfsc", seed=1).networks
+    assert inherit(new, old)
+    differing = {name for name, tensor in new.state_dict().items() if not torch.equal(tensor, old.state_dict()[name])}
+    assert differing == {"classifier.weight"}
+
+
+@pytest.mark.parametrize("other", [{"method": "joint", "widths": (0.25, 1.0)}, {"method": "bct"}])
+def test_a_generation_built_otherwise_begins_at_random(other: dict[str, Any]) -> None:
+    old, new = training("sfsc").networks, training(**other).networks
+    before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
+    assert not inherit(new, old)
+    assert same(new.state_dict(), before)
