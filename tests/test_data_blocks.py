@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from samples import encoded
 from sfsc_deploy.data import blocks as module
-from sfsc_deploy.data.blocks import ImageBlocks
+from sfsc_deploy.data.blocks import ImageBlocks, block_of
 from sfsc_deploy.data.images import Preprocessing, UnreadableImageError, read_images
 
 PREPROCESSING = Preprocessing(height=4, width=3)
@@ -43,6 +43,18 @@ def test_each_image_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sum(map(len, images.blocks(size))) == len(images)
     assert len(decoded) == len(SOURCES)
     images.close()
+
+
+def test_what_is_not_kept_is_decoded_again() -> None:
+    images = ImageBlocks(SOURCES, PREPROCESSING, keep=False)
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(images.blocks(4))), EXPECTED)
+    images.close()
+
+
+@pytest.mark.parametrize(("batch", "images"), [(1, 256), (64, 256), (100, 200), (300, 300)])
+def test_a_block_is_whole_batches(batch: int, images: int) -> None:
+    assert block_of(batch) == images
 
 
 def test_no_images_are_no_blocks() -> None:

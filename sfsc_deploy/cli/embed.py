@@ -1,5 +1,6 @@
 """`sfsc-deploy embed`: record on one machine what another is to verify."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,28 +83,30 @@ def _record(
 
 
 def _record_files(embedder: "Embedder", files: list[Path], out: Path, device_name: str | None) -> "Recording":
-    from sfsc_deploy.data.images import read_images
+    from sfsc_deploy.data.blocks import ImageBlocks
     from sfsc_deploy.runtime.recorded import record
 
-    return record(embedder, read_images(files, preprocessing_of(embedder)), out, device=device_name)
+    with closing(ImageBlocks(files, preprocessing_of(embedder), keep=False)) as images:
+        return record(embedder, images, out, device=device_name)
 
 
 def _record_labelled(embedder: "Embedder", data: Path, out: Path, device_name: str | None) -> "Recording":
     import numpy as np
 
+    from sfsc_deploy.data.blocks import ImageBlocks
     from sfsc_deploy.data.layouts import open_dataset
-    from sfsc_deploy.evaluation import HeldOut
     from sfsc_deploy.metrics import Labels
     from sfsc_deploy.runtime.recorded import record
 
-    held_out = HeldOut.of(open_dataset(data, with_train=False), preprocessing_of(embedder))
-    images = np.concatenate([held_out.query, held_out.gallery])
-    query, gallery = held_out.query_labels, held_out.gallery_labels
+    found = open_dataset(data, with_train=False)
+    query, gallery = found.labels()
     cameras = None
     if query.camera is not None and gallery.camera is not None:
         cameras = np.concatenate([query.camera, gallery.camera])
     labels = Labels(np.concatenate([query.identity, gallery.identity]), cameras)
-    return record(embedder, images, out, labels=labels, device=device_name)
+    sources = (*found.query.sources, *found.gallery.sources)
+    with closing(ImageBlocks(sources, preprocessing_of(embedder), keep=False)) as images:
+        return record(embedder, images, out, labels=labels, device=device_name)
 
 
 def _record_probe(embedder: "Embedder", out: Path, device_name: str | None) -> "Recording":

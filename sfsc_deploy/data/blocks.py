@@ -16,16 +16,30 @@ from sfsc_deploy.data.images import Preprocessing, prepare_image
 IN_MEMORY = 128 << 20
 """Bytes of pixels that are kept in memory; more of them go to a temporary file without a name."""
 
+BLOCK = 256
+"""Images of a block, where a batch isn't larger."""
+
 _AHEAD = 2  # blocks that threads decode while the model runs
 
 
+def block_of(batch: int) -> int:
+    """Images of a block for a model that takes `batch` at once: so many whole batches that they are about `BLOCK`."""
+    return batch * max(1, BLOCK // batch)
+
+
 class ImageBlocks:
-    """N images, decoded and resized when they are first asked for.
+    """N images, decoded and resized when they are first asked for; to be closed.
 
     They are kept as pixels, because decoding takes longer than reading them back, and every model wants them.
+
+    Args:
+        sources: the images as they are stored.
+        preprocessing: how they are prepared.
+        keep: whether they are asked for more than once.
     """
 
-    def __init__(self, sources: Sequence[Source], preprocessing: Preprocessing) -> None:
+    def __init__(self, sources: Sequence[Source], preprocessing: Preprocessing, *, keep: bool = True) -> None:
+        self._keeps = keep
         self._sources = sources
         self._preprocessing = preprocessing
         self._shape = (preprocessing.height, preprocessing.width, 3)
@@ -84,7 +98,7 @@ class ImageBlocks:
 
     def _keep(self, at: int, block: NDArray[np.uint8]) -> None:
         new = block[max(self._kept - at, 0) :]
-        if len(new):
+        if self._keeps and len(new):
             self._store.seek(0, os.SEEK_END)
             self._store.write(new.tobytes())
             self._kept += len(new)

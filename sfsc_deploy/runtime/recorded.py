@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 import sfsc_deploy
 from sfsc_deploy.artifact import FileName, Sha256, Sidecar
+from sfsc_deploy.data.blocks import ImageBlocks, block_of
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.device_name import device_name
 from sfsc_deploy.errors import SfscError
@@ -65,7 +66,7 @@ class Recording(BaseModel):
 
 def record(
     embedder: Embedder,
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | ImageBlocks,
     target: Path,
     *,
     labels: Labels | None = None,
@@ -77,7 +78,7 @@ def record(
 
     Args:
         embedder: what to run.
-        images: uint8 [N, H, W, 3], at least one.
+        images: uint8 [N, H, W, 3], at least one; or in blocks, where they may be many.
         target: file to write, `.safetensors`.
         labels: of the images, where known.
         drift: result of `preprocessing_drift`, where a probe was recorded.
@@ -89,12 +90,16 @@ def record(
     """
     if len(images) == 0:
         raise SfscError("There are no images to record.", "Give at least one image.")
-    arrays: dict[str, NDArray[Any]] = {"embedding": embedder.embed(images), "pixel_sha256": pixel_hashes(images)}
+    blocks = images.blocks(block_of(embedder.max_batch)) if isinstance(images, ImageBlocks) else [images]
+    parts = [(embedder.embed(block), pixel_hashes(block)) for block in blocks]
+    embedding, hashes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    arrays: dict[str, NDArray[Any]] = {"embedding": embedding, "pixel_sha256": hashes}
     if labels is not None:
         arrays["identity"] = labels.identity
         if labels.camera is not None:
             arrays["camera"] = labels.camera
-    recording = _describe(embedder, images, drift, device or device_name(), probe)
+    few = images.first(embedder.max_batch) if isinstance(images, ImageBlocks) else images
+    recording = _describe(embedder, few, drift, device or device_name(), probe)
     write_tensors(target, arrays, _KEY, recording.model_dump_json())
     return recording
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.data.blocks import ImageBlocks
+from sfsc_deploy.data.blocks import ImageBlocks, block_of
 from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing, UnreadableImageError
 from sfsc_deploy.errors import SfscError
@@ -107,8 +107,6 @@ class Embeddings:
         return np.concatenate(parts)
 
 
-_BLOCK = 256  # images, where a batch isn't larger
-
 NO_PROBE = unverified("No intact probe of its space is at hand.", "sfsc-deploy verify-compat ... --probe FILE")
 
 
@@ -152,6 +150,5 @@ def _embed(embedder: Embedder, images: NDArray[np.uint8] | ImageBlocks) -> NDArr
 
 def _embed_blocks(embedder: Embedder, images: ImageBlocks) -> NDArray[np.float32]:
     """Block by block; each is a multiple of the largest batch, so that the batches are those of all images at once."""
-    size = embedder.max_batch * max(1, _BLOCK // embedder.max_batch)
-    rows = [embedder.embed(block) for block in images.blocks(size)]
+    rows = [embedder.embed(block) for block in images.blocks(block_of(embedder.max_batch))]
     return np.concatenate([np.empty((0, embedder.dim), np.float32), *rows])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.data.blocks import ImageBlocks
+from sfsc_deploy.data.blocks import BLOCK, ImageBlocks
 from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
@@ -22,7 +22,6 @@ _FORM = (
     "Store `embedding` as float32 or float16 [G, D], with the metadata entry `path`: a JSON list of G paths, as below "
     "the folder given with --data. `sfsc-deploy embed ARTIFACT --data DIR --out FILE` writes a richer form."
 )
-_BLOCK = 256
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -58,7 +57,7 @@ class StoredGallery:
 
     def rows_by_pixels(self, images: ImageBlocks) -> NDArray[np.int64]:
         """The row of each of N images, prepared by `preprocessing`: int64 [N]; -1 where there is none."""
-        hashes = (digest for block in images.blocks(_BLOCK) for digest in pixel_hashes(block))
+        hashes = (digest for block in images.blocks(BLOCK) for digest in pixel_hashes(block))
         return np.array([self.by_pixels.get(digest.tobytes(), -1) for digest in hashes], np.int64)
 
     def rows_by_path(self, paths: Sequence[str]) -> NDArray[np.int64]:
