@@ -41,6 +41,8 @@ class OldGeneration(BaseModel):
     run: str
     """Its folder."""
     space: str
+    weights: bool = False
+    """Whether the run began with its weights, being built alike."""
 
 
 class RunFacts(BaseModel):

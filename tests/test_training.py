@@ -1,5 +1,6 @@
 """Whole training runs, from images on disk to a finished run folder."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from sfsc_deploy.probe import Probe  # noqa: E402
 from sfsc_deploy.run_folder import RunFolder  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
-from sfsc_deploy.training.plan import prepare  # noqa: E402
+from sfsc_deploy.training.plan import prepare, resolve_recipe  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
 from tiny_supernet import DIM, SIDE, tiny_architecture  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
@@ -460,3 +461,36 @@ def test_an_old_generation_of_another_dimension_is_refused(
     request = replace(request_for(tmp_path / "new", embedding_dim=DIM + 1), compatible_with=finished[0].path)
     with pytest.raises(SfscError, match=f"embeddings of {DIM} numbers, the new run .*--embedding-dim {DIM}"):
         train(request, Heard())
+
+
+def test_a_run_is_not_resumed_for_another_old_generation(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(finished[0].path, old)
+    folder = interrupted(replace(request_for(tmp_path / "parts", seed=1), compatible_with=old), 2)
+    shutil.rmtree(old)
+    train(request_for(old, seed=5), Heard())
+    with pytest.raises(SfscError, match=r"isn't the run any more that .*parts was begun to be compatible with"):
+        train(TrainRequest(resume=folder), Heard())
+
+
+def test_whether_a_generation_begins_with_the_old_weights_is_told(
+    finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    alike, other = Heard(), Heard()
+    run = train(replace(request_for(tmp_path / "alike", seed=1), compatible_with=finished[0].path), alike)
+    train(replace(request_for(tmp_path / "other", widths=[0.25, 1.0]), compatible_with=finished[0].path), other)
+    assert (alike.plans[0].inherits, other.plans[0].inherits) == (finished[0].path, None)
+    assert run.facts.compatible_with is not None
+    assert run.facts.compatible_with.weights
+
+
+def test_other_weights_to_begin_with_replace_the_digest_of_the_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[init]\nfile = 'a.pth'\nsha256 = '" + "0" * 64 + "'\n")
+    (tmp_path / "b.pth").write_bytes(b"weights")
+    request = TrainRequest(recipe=recipe, overrides={"init": {"file": str(tmp_path / "b.pth")}})
+    init = resolve_recipe(request).init
+    assert init is not None
+    assert init.sha256 == hashlib.sha256(b"weights").hexdigest()

@@ -41,6 +41,8 @@ class TrainingShown:
         self.initial = plan.initial
         if plan.skipped:
             self._console.print(f"{plan.skipped} images that can't be read are left out")
+        if plan.inherits:
+            self._console.print(f"Begins with the weights of {plan.inherits}", soft_wrap=True)
         if plan.steps_done:
             self._console.print(f"Going on after step {plan.steps_done} of {plan.steps}")
 

@@ -70,9 +70,19 @@ def _resumed(request: TrainRequest, folder: Path) -> Prepared:
     recipe = parse_recipe(merged(run.recipe.model_dump(), _asked(request)), "the command line")
     root = request.data or (Path(run.facts.root) if run.facts.root else None)
     data = _open(root, skip_unreadable=request.skip_unreadable)
-    old = run.facts.compatible_with
-    fitted = _old_generation(Path(old.run), recipe) if old else None
-    return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint, fitted)
+    return Prepared(folder, recipe, data, _preprocessing(recipe), checkpoint, _still_there(run, recipe))
+
+
+def _still_there(run: RunFolder, recipe: Recipe) -> RunFolder | None:
+    """The generation that an interrupted run has to fit, which must be the one that it was begun for."""
+    begun_for = run.facts.compatible_with
+    old = _old_generation(Path(begun_for.run), recipe) if begun_for else None
+    if old and begun_for and old.space != begun_for.space:
+        raise SfscError(
+            f"{old.path} isn't the run any more that {run.path} was begun to be compatible with.",
+            "Restore it, or train anew with another --out.",
+        )
+    return old
 
 
 def _old_generation(folder: Path | None, recipe: Recipe) -> RunFolder | None:
@@ -110,7 +120,10 @@ def resolve_recipe(request: TrainRequest) -> Recipe:
 
 
 def _asked(request: TrainRequest) -> dict[str, Any]:
-    return merged(_read_settings(request.recipe) if request.recipe else {}, request.overrides)
+    settings = _read_settings(request.recipe) if request.recipe else {}
+    if "init" in request.overrides:
+        settings.pop("init", None)  # the digest in it is that of another file
+    return merged(settings, request.overrides)
 
 
 def merged(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Plan:
     """Of the whole run."""
     steps_done: int
     """More than 0 where a run is resumed."""
+    inherits: Path | None = None
+    """The older generation with whose weights the run begins; None where it doesn't."""
     initial: "Fit | None" = None
     """How the weights that the run begins with fit; None: it begins with random ones, or is resumed."""
 

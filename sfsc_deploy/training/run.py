@@ -79,8 +79,8 @@ class _Run:
         self._request = request
         self._folder = prepared.folder
         self._training = Training(prepared.recipe, images, _old_prototypes(prepared))
-        if prepared.old_generation and not prepared.initial:
-            inherit(self._training.networks, prepared.old_generation.networks())
+        old = prepared.old_generation
+        self._inherits = bool(old and not prepared.initial and inherit(self._training.networks, old.networks()))
         if prepared.checkpoint:
             self._training.resume(prepared.checkpoint)
         self._initial = (
@@ -206,13 +206,13 @@ class _Run:
             root=str(data.root.resolve()) if data.root else None,
             identities=len(set(data.train.identity)),
             preprocessing=self._prepared.preprocessing,
-            compatible_with=OldGeneration(run=str(old.path.resolve()), space=old.space) if old else None,
+            compatible_with=_generation(old, weights=self._inherits) if old else None,
             space=space,
             tools={"sfsc-deploy": __version__, **{tool: version(tool) for tool in ("torch", "kornia", "numpy")}},
         )
 
     def _plan(self) -> Plan:
-        training, data = self._training, self._prepared.data
+        training, data, old = self._training, self._prepared.data, self._prepared.old_generation
         return Plan(
             folder=self._folder,
             data=data.name,
@@ -226,6 +226,7 @@ class _Run:
             epochs=training.epochs,
             steps=training.steps,
             steps_done=training.steps_done,
+            inherits=old.path if old and self._inherits else None,
             initial=self._initial,
         )
 
@@ -258,6 +259,10 @@ class _Pace:
             images_per_second=self._training.recipe.batch_size / max(seconds_a_step, 1e-9),
             seconds_left=(self._training.steps - report.step) * seconds_a_step,
         )
+
+
+def _generation(old: RunFolder, *, weights: bool) -> OldGeneration:
+    return OldGeneration(run=str(old.path.resolve()), space=old.space, weights=weights)
 
 
 def _old_prototypes(prepared: Prepared) -> NDArray[np.float32] | None:

@@ -106,7 +106,8 @@ def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retriev
                 backfilled=results.get((device.name, widest.name)),
                 identity=device.rows.query_labels.identity,
             )
-            obstacle = judge_upgrade(upgraded, replaced.name, looser_of(device.limits, stored.limits))
+            limits, same = looser_of(device.limits, stored.limits), device.width == replaced.width
+            obstacle = judge_upgrade(upgraded, replaced.name, limits, of_its_width=same)
         yield Check.of("upgrade", device.name, obstacle, stored.name)
 
 

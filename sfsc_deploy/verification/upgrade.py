@@ -43,15 +43,19 @@ class Upgrade:
         return int(np.count_nonzero((self.before.first_match > 1) & (self.now.first_match == 1)))
 
 
-def judge_upgrade(upgrade: Upgrade, replaced: str, limits: Thresholds = FLOAT32) -> Finding:
+def judge_upgrade(
+    upgrade: Upgrade, replaced: str, limits: Thresholds = FLOAT32, *, of_its_width: bool = True
+) -> Finding:
     """Does the new model find in the stored gallery what the old one found? If not, a backfill is needed.
 
     Args:
         upgrade: what was measured.
         replaced: the old model that the device had, by name.
         limits: of the new model and the stored gallery together.
+        of_its_width: whether `replaced` has the width of the new one, rather than being all there is to compare with.
     """
-    found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, which it replaces,", limits)
+    which = "which it replaces," if of_its_width else "as no old artifact of its width was given,"
+    found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, {which}", limits)
     if found.status is Status.UNVERIFIED:
         return found
     need = "No backfill is needed" if found.status is Status.PASS else "It needs a backfill"

@@ -56,7 +56,10 @@ def test_a_generation_that_does_not_fit_needs_one_and_says_what_it_would_give() 
 def test_a_device_is_compared_with_the_one_of_its_width() -> None:
     stored, phone = Contestant("server", "s", people(0.5, 1), 1.0), Contestant("phone", "s", people(2.0, 2), 0.5)
     new = Contestant("new phone", "t", people(1.5, 3), 0.5), Contestant("new camera", "t", people(1.5, 4), 0.25)
-    assert [check.details["replaces"] for check in upgrades(stored, phone, *new)] == ["phone", "server"]
+    found = upgrades(stored, phone, *new)
+    assert [check.details["replaces"] for check in found] == ["phone", "server"]
+    assert "phone, which it replaces, has" in found[0].why
+    assert "server, as no old artifact of its width was given, has" in found[1].why
 
 
 def test_within_a_generation_the_criterion_is_judged_as_ever() -> None:
