@@ -10,7 +10,7 @@ from functools import partialmethod
 from types import ModuleType
 
 _LOGGER = "coremltools"
-_REMARKS = ("Torch version", "Failed to load _ML", "\n\nERROR - converting")
+_REMARKS = ("Torch version", "scikit-learn version", "Failed to load _ML", "\n\nERROR - converting")
 _WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     (r"Function _TORCH_OPS_REGISTRY\.__contains__ is deprecated", DeprecationWarning),
     (r"Implicitly cleaning up <TemporaryDirectory", ResourceWarning),
@@ -47,9 +47,9 @@ def quiet_conversion() -> Iterator[None]:
 
 @contextmanager
 def _no_remarks() -> Iterator[None]:
-    """Hide that torch is newer than what coremltools was tried with, and that Apple's frameworks aren't here.
+    """Hide that torch and scikit-learn are newer than what coremltools was tried with.
 
-    Hide the report of a failed operation as well: the error that follows it says the same.
+    Hide that Apple's frameworks aren't here, and the report of a failed operation as well: the error that follows it says the same.
     """
     logger = logging.getLogger(_LOGGER)
     logger.addFilter(_is_of_interest)

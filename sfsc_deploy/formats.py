@@ -16,21 +16,25 @@ class ArtifactFormat:
     Attributes:
         kind: what verification calls such an artifact.
         suffixes: of its files or folders; the first is what `export` writes.
+        software: what runs it on a device, for people.
         runtime: module with `open_artifact(path, settings) -> Embedder`; imported when an artifact is opened.
         precision: module with `read_precision(path) -> str`; None where nobody can look into the artifact. What can be
             looked into holds its own description, too.
         contract: what it declares, and verification judges: tensors in the words of ONNX Runtime, one picture in those
             of CoreML; None where only what it takes and gives tells.
         stores_only: whether its precision is that of the weights, rather than of the computation.
+        optimised: whether it holds the graph as it was optimised when it was written, so that nothing runs it plainly.
         left_to_device: whether a sidecar may stand for an artifact that isn't there yet.
     """
 
     kind: str
     suffixes: tuple[str, ...]
+    software: str
     runtime: str
     precision: str | None
     contract: Literal["tensors", "picture"] | None
     stores_only: bool = False
+    optimised: bool = False
     left_to_device: bool = False
 
 
@@ -39,6 +43,7 @@ ARTIFACT_FORMATS: Mapping[str, ArtifactFormat] = MappingProxyType(
         "onnx": ArtifactFormat(
             "onnx",
             (".onnx",),
+            "ONNX Runtime",
             "sfsc_deploy.runtime.onnx_backend",
             precision="exporters.precision",
             contract="tensors",
@@ -46,13 +51,16 @@ ARTIFACT_FORMATS: Mapping[str, ArtifactFormat] = MappingProxyType(
         "ort": ArtifactFormat(
             "ort",
             (".ort",),
+            "ONNX Runtime",
             "sfsc_deploy.runtime.ort_backend",
             precision="exporters.ort_precision",
             contract="tensors",
+            optimised=True,
         ),
         "tensorrt": ArtifactFormat(
             "engine",
             (".engine", ".plan"),
+            "TensorRT (with Python 3.10)",
             "sfsc_deploy.runtime.engine.opening",
             precision=None,
             contract=None,
@@ -61,6 +69,7 @@ ARTIFACT_FORMATS: Mapping[str, ArtifactFormat] = MappingProxyType(
         "coreml": ArtifactFormat(
             "package",
             (".mlpackage",),
+            "coremltools on a Mac",
             "sfsc_deploy.runtime.coreml_opening",
             precision="exporters.coreml_precision",
             contract="picture",

@@ -103,6 +103,10 @@ def verify_compat(
     if gallery and (upgrade or not data):
         needs = "an upgrade has its stored gallery in SUBJECT" if upgrade else "its images are named with --data DIR"
         raise typer.BadParameter(needs, param_hint="--gallery")
+    if gallery and not gallery.is_file():
+        raise typer.BadParameter(f"{gallery} is not a file of stored embeddings", param_hint="--gallery")
+    if upgrade and not data:
+        raise typer.BadParameter("both generations are tried on the images of --data DIR", param_hint="--upgrade")
     chosen = Chosen(data, gallery, probe, policy, max_batch, run, waterfall, upgrade, fpr, anchor)
     verdict = _verify(subjects, chosen)
     show(verdict, results(json_file), waterfall=waterfall or run is not None)

@@ -10,6 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import sfsc_deploy
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing, sha256_of
+from sfsc_deploy.formats import ARTIFACT_FORMATS
 from sfsc_deploy.kit.contents import Content
 from sfsc_deploy.kit.runner.manifest import MANIFEST
 
@@ -109,12 +110,7 @@ def readme(contents: Sequence[Content]) -> str:
     return steps
 
 
-_NEEDS: Mapping[str, str] = {
-    "onnx": "ONNX Runtime",
-    "ort": "ONNX Runtime",
-    "engine": "TensorRT (with Python 3.10)",
-    "package": "coremltools on a Mac",
-}
+_NEEDS: Mapping[str, str] = {known.kind: known.software for known in ARTIFACT_FORMATS.values()}
 
 
 def _files(contents: Iterable[Content]) -> dict[str, Path]:

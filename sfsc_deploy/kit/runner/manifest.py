@@ -22,7 +22,7 @@ class Entry:
 
     Attributes:
         path: what runs; an engine that is yet to be built isn't there.
-        kind: `onnx`, `ort`, `engine` or `package`.
+        kind: as `sfsc_deploy.formats` calls it.
         sidecar: its record, as JSON.
         recipe: of an engine that is built here first, as JSON; None where nothing is to be built.
     """

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.formats import ARTIFACT_FORMATS
 from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import ProbeAtHand
@@ -45,7 +46,7 @@ def _stations(opened: Opened, at_hand: ProbeAtHand, own: _Rows, origins: Origins
     precision, backend = artifact_stations(subject, embedder, own, probe.images, wanted=origins.wanted)
     yield from origins.in_torch(description, probe)
     is_float32 = description.precision == "float32"
-    if is_float32 and description.format != "ort":
+    if is_float32 and not ARTIFACT_FORMATS[description.format].optimised:
         # The artifact is the float32 file itself, so that what befell it since shows as the export's.
         yield Station("export", precision.found)
     else:

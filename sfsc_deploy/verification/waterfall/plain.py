@@ -10,6 +10,7 @@ from sfsc_deploy.artifact import Sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.files import sha256_of
+from sfsc_deploy.formats import format_of
 from sfsc_deploy.runtime import BackendUnavailable, Embedder
 from sfsc_deploy.verification.subject import Subject
 from sfsc_deploy.verification.waterfall.chain import Gap, Station
@@ -88,8 +89,9 @@ def _plain_file(subject: Subject, embedder: Embedder) -> Path | Gap:
 
         assert isinstance(embedder, RecordedEmbedder)
         name = subject.path.with_name(PureWindowsPath(embedder.recording.artifact).name)
-    if name.suffix == ".ort":
-        return Gap("An .ort file holds the graph as it was optimised when it was exported; nothing runs it otherwise.")
+    known = format_of(name.suffix)
+    if known and known.optimised:
+        return Gap("It holds the graph as it was optimised when it was exported; nothing runs it otherwise.")
     path = name if name.suffix == ".mlpackage" else name.with_suffix(".onnx")
     return path if path == subject.path else _checked(path, subject.sidecar)
 
