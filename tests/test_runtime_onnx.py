@@ -6,12 +6,14 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto
 
 from samples import SPACE, sample_sidecar
 from sfsc_deploy.artifact import EMBEDDED_KEY, write_sidecar
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.kit.runner.onnx_file import OnnxFile
 from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
 from tiny_onnx import DIM, HEIGHT, WIDTH, some_images, tiny_embedding, tiny_weights, write_tiny_onnx
@@ -140,6 +142,25 @@ def test_a_provider_that_is_not_here_is_refused(artifact: Path) -> None:
     with pytest.raises(SfscError, match="has no FasterThanLightProvider") as caught:
         OnnxEmbedder(artifact, providers=["FasterThanLightProvider"])
     assert "CPUExecutionProvider" in caught.value.remedy
+
+
+def test_a_provider_that_gives_way_to_another_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CUDA does where its libraries are missing: with a warning at most."""
+    fall_back_to_cpu(monkeypatch)
+    with pytest.raises(SfscError, match="with CUDAExecutionProvider.*fell back to CPUExecutionProvider"):
+        OnnxEmbedder(artifact, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+    with pytest.raises(SfscError, match="CUDAExecutionProvider can't start.*fell back to CPUExecutionProvider"):
+        OnnxFile(artifact, ["CUDAExecutionProvider"])
+
+
+def fall_back_to_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, offered = onnxruntime.InferenceSession, ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def cpu_alone(path: object, options: object, providers: object) -> object:
+        return whole(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", cpu_alone)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
 
 
 def test_one_thread_gives_the_same(artifact: Path) -> None:

@@ -59,7 +59,7 @@ class OnnxEmbedder(Embedder):
             optimised: whether ONNX Runtime may rewrite the graph; else it runs operator by operator, as written.
 
         Raises:
-            SfscError: a provider is absent, or the file is not readable or not usable at all.
+            SfscError: a provider is absent or gives way to another, or the file is not readable or not usable at all.
         """
         self._session = _open_session(path, providers, _options(threads, optimised=optimised))
         self.inputs = tuple(_fact(declared) for declared in self._session.get_inputs())
@@ -129,11 +129,24 @@ def _open_session(path: Path, providers: Sequence[str], options: Any) -> Any:
     if not path.is_file():
         raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=list(providers))
+        session = onnxruntime.InferenceSession(path, options, providers=list(providers))
     except Exception as error:  # the types of ONNX Runtime have no base of their own
         raise SfscError(
             f"{path} cannot be read as {path.suffix[1:].upper()}: {_reason(error)}", "Copy or export it anew."
         ) from error
+    _refuse_fallback(path, providers[0], session)
+    return session
+
+
+def _refuse_fallback(path: Path, asked: str, session: Any) -> None:
+    """ONNX Runtime takes another provider where one can't start: figures under a wrong name."""
+    session.disable_fallback()  # nor later, when a batch fails
+    runs = session.get_providers()[0]
+    if runs != asked:
+        raise SfscError(
+            f"{path} was to run with {asked}, but that can't start here: ONNX Runtime fell back to {runs}.",
+            f"Install what {asked} needs, or ask for {runs}.",
+        )
 
 
 def _options(threads: int | None, *, optimised: bool) -> Any:

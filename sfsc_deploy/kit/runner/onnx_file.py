@@ -24,7 +24,7 @@ class OnnxFile(Running):
         providers: execution providers, first choice first.
 
     Raises:
-        SfscError: ONNX Runtime isn't installed, lacks a provider, or refuses the file.
+        SfscError: ONNX Runtime isn't installed, lacks a provider or falls back to another, or refuses the file.
     """
 
     def __init__(self, path: Path, providers: Sequence[str]) -> None:
@@ -43,8 +43,15 @@ class OnnxFile(Running):
             self._session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # the types of ONNX Runtime have no base of their own
             raise SfscError(f"ONNX Runtime refuses it: {str(error)[:240]}") from error
+        self._session.disable_fallback()  # to another provider, when a batch fails
+        runs = self._session.get_providers()[0]
+        if runs != providers[0]:
+            raise SfscError(
+                f"{providers[0]} can't start here: ONNX Runtime fell back to {runs}.",
+                f"Install what {providers[0]} needs, or run it with --providers {runs}.",
+            )
         self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
-        self.backend = f"onnxruntime {onnxruntime.__version__}, {self._session.get_providers()[0]}"
+        self.backend = f"onnxruntime {onnxruntime.__version__}, {runs}"
         self.versions = {"onnxruntime": onnxruntime.__version__}
 
     def call(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
