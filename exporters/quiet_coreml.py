@@ -49,7 +49,7 @@ def quiet_conversion() -> Iterator[None]:
 def _no_remarks() -> Iterator[None]:
     """Hide that torch and scikit-learn are newer than what coremltools was tried with.
 
-    Hide that Apple's frameworks aren't here, and the report of a failed operation: the error that follows says the same.
+    Hide that Apple's frameworks aren't here, and the report of a failed operation: the error after it says the same.
     """
     logger = logging.getLogger(_LOGGER)
     logger.addFilter(_is_of_interest)

@@ -147,9 +147,9 @@ def test_a_provider_that_is_not_here_is_refused(artifact: Path) -> None:
 def test_a_provider_that_gives_way_to_another_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As CUDA does where its libraries are missing: with a warning at most."""
     fall_back_to_cpu(monkeypatch)
-    with pytest.raises(SfscError, match="with CUDAExecutionProvider.*fell back to CPUExecutionProvider"):
+    with pytest.raises(SfscError, match=r"with CUDAExecutionProvider.*fell back to CPUExecutionProvider"):
         OnnxEmbedder(artifact, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
-    with pytest.raises(SfscError, match="CUDAExecutionProvider can't start.*fell back to CPUExecutionProvider"):
+    with pytest.raises(SfscError, match=r"CUDAExecutionProvider can't start.*fell back to CPUExecutionProvider"):
         OnnxFile(artifact, ["CUDAExecutionProvider"])
 
 
