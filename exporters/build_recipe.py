@@ -10,7 +10,7 @@ RECIPE_SUFFIX = ".build.json"
 
 Count = Annotated[int, Field(ge=1)]
 Shape = tuple[Count, Count, Count, Count]
-PlainName = Annotated[str, StringConstraints(pattern=r"^[^/\\]*[^/\\.][^/\\]*$")]
+PlainName = Annotated[str, StringConstraints(pattern=r"^[^/\\:\x00]*[^/\\:\x00.][^/\\:\x00]*$", max_length=255)]
 """Of a file beside the recipe, without a folder."""
 
 

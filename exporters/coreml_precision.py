@@ -41,7 +41,11 @@ def precision_per_layer(path: Path) -> dict[str, str]:
     Raises:
         ExportError: the folder is no CoreML package of an ML program, or has no such layer.
     """
-    layers = dict(_Operands(operations(_load(path))).weights())
+    spec = _load(path)
+    try:
+        layers = dict(_Operands(operations(spec)).weights())
+    except (LookupError, ValueError) as error:
+        raise ExportError(f"{path} holds a program that isn't whole: {error!r}", "Export it again.") from error
     if not layers:
         raise ExportError(f"{path} holds neither a convolution nor a matrix product with weights of its own.")
     return layers
@@ -81,8 +85,11 @@ class _Operands:
 
     def _resolve(self, operand: str) -> Iterator[tuple[str, str]]:
         """Nothing where the operand is computed from the image."""
-        taken_as = operand
+        taken_as, passed = operand, set[str]()
         while (op := self._producers.get(operand)) is not None and op.type in _PASS_THROUGH:
+            if operand in passed:
+                return
+            passed.add(operand)
             operand = op.inputs["x"].arguments[0].name
         if op is None:
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.errors import ExportError
-from exporters.precision import summary, weighted_layers
+from exporters.precision import layers_of, summary
 
 
 def read_precision(path: Path) -> str:
@@ -21,10 +21,7 @@ def read_precision(path: Path) -> str:
     Raises:
         ExportError: the file is no such model, or has no such layer.
     """
-    layers = {layer.name: layer.precision for layer in weighted_layers(_load(path))}
-    if not layers:
-        raise ExportError(f"{path} holds neither a convolution nor a matrix product with weights of its own.")
-    return summary(layers)
+    return summary(layers_of(_load(path), path))
 
 
 @dataclass(frozen=True)

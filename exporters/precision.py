@@ -40,7 +40,19 @@ def precision_per_layer(path: Path) -> dict[str, str]:
     Raises:
         ExportError: the file is no ONNX model, or has no such layer.
     """
-    layers = {layer.name: layer.precision for layer in weighted_layers(_load(path).graph)}
+    return layers_of(_load(path).graph, path)
+
+
+def layers_of(graph: Any, path: Path) -> dict[str, str]:
+    """Tell the precision of each layer of an `onnx.GraphProto` that was read from `path`.
+
+    Raises:
+        ExportError: it has no such layer, or a node lacks what it must have.
+    """
+    try:
+        layers = {layer.name: layer.precision for layer in weighted_layers(graph)}
+    except (LookupError, ValueError) as error:
+        raise ExportError(f"{path} holds a graph that isn't whole: {error!r}", "Export it again.") from error
     if not layers:
         raise ExportError(f"{path} holds neither a convolution nor a matrix product with weights of its own.")
     return layers
@@ -94,11 +106,12 @@ class _Weights(NamedTuple):
 
 def _resolve(operand: str, stored: Mapping[str, int], producers: Mapping[str, Any]) -> _Weights | None:
     """Follow an operand to the initialiser it comes from; None where it is computed from the image."""
-    used_as = None
+    used_as, passed = None, set[str]()
     while operand not in stored:
         node = producers.get(operand)
-        if node is None or node.op_type not in (*_PASS_THROUGH, "Cast", "DequantizeLinear"):
+        if node is None or operand in passed or node.op_type not in (*_PASS_THROUGH, "Cast", "DequantizeLinear"):
             return None
+        passed.add(operand)
         if node.op_type == "DequantizeLinear":
             return _dequantised(node, stored, used_as)
         if node.op_type == "Cast" and used_as is None:

@@ -19,6 +19,7 @@ else:
 
 _SHIPPED = Path(__file__).parent
 _SUFFIX = ".toml"
+_LONGEST = 1 << 14  # reading keys of many parts takes time that grows with the square of their number
 
 
 def names() -> tuple[str, ...]:
@@ -70,8 +71,10 @@ def _load(path: Path, formats: Collection[str] | None) -> Profile:
 def _parse(path: Path) -> dict[str, Any]:
     text = _read(path)
     try:
+        if len(text) > _LONGEST:
+            raise ValueError(f"it is {len(text)} characters long; at most {_LONGEST} are read")
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         where = str(error).replace("at end of document", f"at line {len(text.splitlines())}, the end")
         raise ProfileError(f"{path} is not valid TOML: {where}.", "Mend that line.") from error
 

@@ -23,9 +23,15 @@ EMBEDDED_KEY = "sfsc.sidecar"
 BuildStatus = Literal["built", "to be built on the device"]
 
 
+_LONGEST_NAME = 255  # bytes, on every system in use
+
+
 def _plain_name(name: str) -> str:
-    if name in {"", ".", ".."} or any(mark in name for mark in "/\\\0"):
+    # A colon leads elsewhere on Windows.
+    if name in {"", ".", ".."} or any(mark in name for mark in "/\\:\0"):
         raise ValueError(f"{name!r} must be the name of a file beside the sidecar, without a folder")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"{name[:20]!r}... is too long for the name of a file")
     return name
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,7 +13,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["first_problem", "parse_json", "tomllib"]
+LONGEST_TOML = 1 << 14
+"""Characters: reading keys of many parts takes time that grows with the square of their number."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -34,6 +35,20 @@ def parse_json(model: type[_Model], text: str | bytes, source: str | Path, remed
         return model.model_validate_json(text)
     except ValidationError as error:
         raise SfscError(f"{source} is not valid: {first_problem(error)}.", remedy) from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        ValueError: it is none, or longer than `LONGEST_TOML`, or goes too deep.
+    """
+    if len(text) > LONGEST_TOML:
+        raise ValueError(f"it is {len(text)} characters long; at most {LONGEST_TOML} are read")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its values lie too deep in each other") from None
 
 
 def first_problem(error: ValidationError) -> str:

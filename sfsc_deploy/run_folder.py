@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sfsc_deploy.artifact import space_id
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing
-from sfsc_deploy.parsing import first_problem, tomllib
+from sfsc_deploy.parsing import first_problem, parse_toml
 from trainer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class RunFacts(BaseModel):
     """Name of the data set."""
     root: str | None = None
     """Folder of the data set; None for the embedded one."""
-    identities: int
+    identities: Annotated[int, Field(gt=0)]
     """Number of training identities: the size of the shared classifier."""
     preprocessing: Preprocessing
     compatible_with: OldGeneration | None = None
@@ -82,15 +82,15 @@ class RunFolder:
         """
         file = path / RECIPE
         try:
-            settings = tomllib.loads(file.read_text(encoding="utf-8"))
+            settings = parse_toml(file.read_text(encoding="utf-8"))
             facts = RunFacts.model_validate(settings.pop("run", None))
             return cls(path, Recipe.model_validate(settings), facts)
         except (FileNotFoundError, NotADirectoryError):
             raise SfscError(f"{path} is not a run folder: it has no {RECIPE}.", "Give the folder of a run.") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SfscError(f"{file} can't be read: {error}.", "Restore it, or train anew.") from None
         except ValidationError as error:
             raise SfscError(f"{file} is not valid: {first_problem(error)}.", "Restore it, or train anew.") from None
+        except (OSError, ValueError) as error:
+            raise SfscError(f"{file} can't be read: {error}.", "Restore it, or train anew.") from None
 
     @classmethod
     def latest(cls, root: Path = RUNS) -> "RunFolder":
@@ -154,7 +154,7 @@ class RunFolder:
         file = self.path / EVALUATION
         try:
             return dict(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise SfscError(f"{file} can't be read: {error}.", "Evaluate the run anew: sfsc-deploy eval.") from None
 
     def width(self, wanted: float | None) -> float:
@@ -184,9 +184,10 @@ class RunFolder:
         expected, file = self.space, self.path / WEIGHTS
         try:
             weights = load_file(file)
+            self._refuse_larger_than(file.stat().st_size)
             networks = build(self.recipe, self.facts.identities)
             networks.load_state_dict(weights)
-        except (OSError, SafetensorError, RuntimeError) as error:
+        except (OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(line.strip(" \t.") for line in str(error).splitlines()[:2])
             raise SfscError(
                 f"{file} can't be read as the run's supernet: {reason}.", "Restore it, or train anew."
@@ -196,6 +197,21 @@ class RunFolder:
             raise SfscError(f"{file} doesn't hold the weights that {RECIPE} speaks of.", "Restore it, or train anew.")
         return networks.eval()
 
+    def _refuse_larger_than(self, size: int) -> None:
+        """A recipe of a few lines can claim networks of any size: those of a run take no more bytes than its weights.
+
+        Raises:
+            ValueError: as told.
+        """
+        import torch
+
+        from trainer.networks import build
+
+        with torch.device("meta"):
+            claimed = build(self.recipe, self.facts.identities).state_dict()
+        if sum(tensor.nbytes for tensor in claimed.values()) > size:
+            raise ValueError(f"{RECIPE} tells of larger networks than it holds")
+
 
 def parse(subject: str) -> tuple[Path, float | None]:
     """Splits ``run@0.5`` into folder and width; without a width the latter is None.
@@ -204,7 +220,7 @@ def parse(subject: str) -> tuple[Path, float | None]:
         SfscError: what follows the @ is not a number.
     """
     folder, at, width = subject.rpartition("@")
-    if not at or Path(subject).exists():
+    if not at or os.path.exists(subject):  # noqa: PTH110 (Path.exists raises for what can't be a path)
         return Path(subject), None
     try:
         return Path(folder), float(width)

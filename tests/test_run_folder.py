@@ -1,6 +1,7 @@
 """The folder that a training run leaves, and what is told when it isn't one."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,16 @@ def test_latest_points_at_a_run_elsewhere(tmp_path: Path) -> None:
     make_run(tmp_path / "elsewhere")
     point_latest_at(tmp_path / "elsewhere", tmp_path / "runs")
     assert RunFolder.latest(tmp_path / "runs").name == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "claim", [("embedding_dim = ", 10**9), ("embedding_dim = ", 10**30), ("identities = ", 10**10)]
+)
+def test_a_recipe_that_claims_networks_larger_than_the_weights_is_refused(folder: Path, claim: tuple[str, int]) -> None:
+    setting, number = claim
+    file = folder / RECIPE
+    text, changes = re.subn(rf"(?m)^{setting}\d+$", f"{setting}{number}", file.read_text(encoding="utf-8"))
+    assert changes == 1
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SfscError, match="can't be read as the run's supernet"), tiny_architecture():
+        RunFolder.open(folder).networks()

@@ -142,11 +142,16 @@ class Training:
         """Goes back to a checkpoint of the same recipe and images.
 
         Raises:
-            TrainerError: see ``checkpoint.load``.
+            TrainerError: see ``checkpoint.load``; or its state is none of this recipe's.
         """
         self.steps_done, state = checkpoint.load(path, recipe=self.recipe, images=self.images.digest)
-        self.networks.load_state_dict(state["supernet"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.networks.load_state_dict(state["supernet"])
+            self._optimiser.load_state_dict(state["optimiser"])
+        except Exception as error:  # torch raises whatever doesn't fit
+            raise TrainerError(
+                f"{path} holds no state of this recipe: {str(error).splitlines()[0]}", "Start anew without --resume."
+            ) from None
 
     @property
     def _phase_steps(self) -> int:

@@ -1,7 +1,6 @@
 """Files of weights that others have trained: plain tensors by name, and nothing that could run."""
 
 import hashlib
-import io
 import pickle
 import re
 from collections.abc import Mapping
@@ -82,15 +81,15 @@ def _safetensors(file: str, content: bytes) -> object:
 
     try:
         return load(content)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, LookupError) as error:
         raise _damaged(file, str(error)) from None
 
 
 def _torch(file: str, content: bytes) -> object:
-    import torch
+    from trainer.torch_file import load_plain
 
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return load_plain(content)
     except pickle.UnpicklingError as error:
         # torch goes on to tell how to load it all the same, which would run what is in the file.
         objects = re.search(r"GLOBAL (\S+)", str(error))
@@ -100,7 +99,7 @@ def _torch(file: str, content: bytes) -> object:
             f"{file} holds more than plain weights ({objects[1]}): to open it could run code.",
             "Save the state_dict() of the model alone, best as .safetensors.",
         ) from None
-    except (RuntimeError, EOFError, LookupError, TypeError, ValueError, OSError) as error:
+    except Exception as error:  # torch raises whatever it stumbles over in a damaged file
         raise _damaged(file, str(error)) from None
 
 

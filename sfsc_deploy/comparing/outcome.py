@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.files import write_text
@@ -44,6 +44,13 @@ class Outcome(BaseModel):
     """Of all networks that had to be trained."""
     seconds: float
     """Of training, on this machine as it was then."""
+
+    @model_validator(mode="after")
+    def _square(self) -> "Outcome":
+        size = len(self.widths)
+        if size == 0 or any([*map(len, table)] != [size] * size for table in (self.map, self.rank1)):
+            raise ValueError("`map` and `rank1` need a row and a column for each width")
+        return self
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -215,7 +215,8 @@ def _check_labels(probe: Probe) -> None:
 def _check_references(probe: Probe) -> None:
     for width, embedding in probe.reference.items():
         _expect(f"reference of width {width:g}", embedding, np.float32, (len(probe.raw), probe.dim))
-        norms = np.linalg.norm(embedding, axis=1)
+        with np.errstate(over="ignore"):
+            norms = np.linalg.norm(embedding, axis=1)
         if not np.allclose(norms, 1, rtol=0, atol=NORM_TOLERANCE):
             raise SfscError(f"The reference of width {width:g} in a probe has rows whose norm is not 1.")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from exporters.quiet_coreml import load_coremltools
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.runtime.coreml_claims import refuse_claims, refuse_outside
 
 _REMEDY = "Copy the whole folder again, or export it anew: `sfsc-deploy export --profile ...`."
 _REASON = 240  # characters of a message of coremltools, which can go on for pages
@@ -44,12 +45,16 @@ def read_package(path: Path) -> CoremlPackage:
         raise SfscError(f"{path} {what}.", _REMEDY)
     tools = load_coremltools()
     try:
+        refuse_outside(path)
         model = tools.models.MLModel(str(path), skip_model_load=True)
+    except SfscError:
+        raise
     except Exception as error:  # coremltools raises errors of JSON, protobuf and its own C++ parts
         raise SfscError(f"{path} cannot be read as a CoreML package: {reason(error)}", _REMEDY) from error
     spec = model.get_spec()
     if spec.WhichOneof("Type") != "mlProgram":
         raise SfscError(f"{path} is a CoreML package, but holds no ML program.", _REMEDY)
+    refuse_claims(path, spec)
     return CoremlPackage(path, spec, model.weights_dir or "")
 
 

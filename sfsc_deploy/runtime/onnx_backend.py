@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.artifact import Description, read_embedded, read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.runtime import onnx_claims, ort_claims
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
 from sfsc_deploy.runtime.settings import Settings
 
 CPU = "CPUExecutionProvider"
+_ONNX = ".onnx"
+_FOLDED = "optimization.constant_folding_max_output_size_in_bytes"  # versions that don't know it pass it over
 _FATAL = 4
 _REASON = 240  # characters of a message of ONNX Runtime, which can go on for pages
 
@@ -129,7 +132,11 @@ def _open_session(path: Path, providers: Sequence[str], options: Any) -> Any:
     if not path.is_file():
         raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=list(providers))
+        (onnx_claims if path.suffix == _ONNX else ort_claims).refuse_claims(path)
+        # Without a second try, which ONNX Runtime announces on standard output.
+        session = onnxruntime.InferenceSession(path, options, providers=list(providers), enable_fallback=0)
+    except SfscError:
+        raise
     except Exception as error:  # the types of ONNX Runtime have no base of their own
         raise SfscError(
             f"{path} cannot be read as {path.suffix[1:].upper()}: {_reason(error)}", "Copy or export it anew."
@@ -154,6 +161,7 @@ def _options(threads: int | None, *, optimised: bool) -> Any:
     options.log_severity_level = _FATAL
     options.use_deterministic_compute = True
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry(_FOLDED, str(4 * onnx_claims.LARGEST))
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options

@@ -34,7 +34,7 @@ class StepLog:
             lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
             steps = [dict(json.loads(line)) for line in lines if line.endswith("\n")]
             return sorted(steps, key=lambda step: int(step["step"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise SfscError(
                 f"{self.file} is damaged: {error}.", "Restore it, or train anew with another --out."
             ) from None

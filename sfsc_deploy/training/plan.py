@@ -10,7 +10,7 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.parsing import tomllib
+from sfsc_deploy.parsing import parse_toml
 from sfsc_deploy.probe import refuse_too_few
 from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
@@ -138,10 +138,10 @@ def merged(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
 
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = parse_toml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SfscError(f"The recipe {file} can't be read: {error.strerror}.", "Check the path of --recipe.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise SfscError(f"The recipe {file} is not TOML: {error}.", "Mend the file.") from None
     # What a finished run resolved beyond its recipe stands in a table of its own; so its file can be given again.
     settings.pop("run", None)

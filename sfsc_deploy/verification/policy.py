@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import profiles
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.parsing import first_problem, tomllib
+from sfsc_deploy.parsing import first_problem, parse_toml
 from sfsc_deploy.verification.subject import Subject
 from sfsc_deploy.verification.thresholds import DEFAULTS, Thresholds, is_looser, thresholds_of
 from sfsc_deploy.verification.verdict import PolicySource
@@ -165,6 +165,6 @@ def _content(path: Path) -> bytes:
 
 def _parsed(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse_toml(content.decode("utf-8-sig"))
+    except ValueError as error:
         raise SfscError(f"{path} is not valid TOML: {error}.", _REMEDY) from None

@@ -172,6 +172,6 @@ def _recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:
     if recorded.sidecar is not None:
         return Facts.of(recorded.sidecar)
     _, width = parse(recorded.recording.artifact)
-    if width is None or recorded.space is None or recorded.preprocessing is None:
+    if width is None or not 0 < width <= 1 or recorded.space is None or recorded.preprocessing is None:
         return None  # neither an artifact with a sidecar nor a run folder
     return Facts(recorded.space, width, "float32", recorded.dim, recorded.preprocessing)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
+from trainer import checkpoint
 from trainer.errors import TrainerError
 from trainer.images import LabelledImages
 from trainer.loop import StepReport, Training, resolve_device
@@ -129,6 +130,18 @@ def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
     training().save(tmp_path / "checkpoint.pt")
     with pytest.raises(TrainerError, match="other images"):
         training(flat_colours(seed=1)).resume(tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("part", ["supernet", "optimiser"])
+@pytest.mark.parametrize("held", [None, 3, {}, {"param_groups": [{}], "state": []}])
+def test_a_checkpoint_without_the_state_of_its_recipe_is_refused(tmp_path: Path, part: str, held: Any) -> None:
+    run, file = training(), tmp_path / "checkpoint.pt"
+    run.save(file)
+    _, state = checkpoint.load(file, recipe=run.recipe, images=run.images.digest)
+    content = {"recipe": run.recipe, "images": run.images.digest, "step": 2, "state": state | {part: held}}
+    checkpoint.save(file, **content)
+    with pytest.raises(TrainerError, match="holds no state of this recipe"):
+        training().resume(file)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def open_kit(folder: Path) -> Kit:
         )
     except OSError as error:
         raise SfscError(f"{error.filename or folder} can't be read: {error.strerror}.", _ANEW) from None
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SfscError(f"{folder / MANIFEST} is not the manifest of a kit: {error}.", _ANEW) from None
 
 

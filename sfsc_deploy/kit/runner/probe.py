@@ -51,8 +51,11 @@ def read_probe(path: Path) -> Probe:
         flat, offsets = arrays["raw"].tobytes(), arrays["raw_offset"].tolist()
         raw = tuple(flat[offsets[row] : offsets[row + 1]] for row in range(len(offsets) - 1))
         labels = {name: arrays[name] for name in _LABELS if name in arrays}
-        return Probe(arrays["image"], raw, labels, preprocessing)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+        images = arrays["image"]
+        if images.dtype != np.uint8 or images.ndim != 4 or not 0 < len(images) == len(raw):
+            raise ValueError("its images are none")
+        return Probe(images, raw, labels, preprocessing)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SfscError(f"{path} is no probe: {error}.", "Unpack the kit anew.") from None
 
 
