@@ -156,7 +156,7 @@ def test_a_provider_that_gives_way_to_another_is_refused(artifact: Path, monkeyp
 def fall_back_to_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, offered = onnxruntime.InferenceSession, ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
-    def cpu_alone(path: object, options: object, providers: object) -> object:
+    def cpu_alone(path: object, options: object, providers: object, enable_fallback: int = 1) -> object:
         return whole(path, options, providers=["CPUExecutionProvider"])
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", cpu_alone)
