@@ -133,8 +133,9 @@ def _open_session(path: Path, providers: Sequence[str], options: Any) -> Any:
         raise SfscError(f"{path} does not exist.", "Check the path, or export it: `sfsc-deploy export`.")
     try:
         (onnx_claims if path.suffix == _ONNX else ort_claims).refuse_claims(path)
-        # Without a second try, which ONNX Runtime announces on standard output.
-        session = onnxruntime.InferenceSession(path, options, providers=list(providers), enable_fallback=0)
+        # On the CPU a second try would be the same again, and is announced on standard output.
+        again = int(providers[0] != CPU)
+        session = onnxruntime.InferenceSession(path, options, providers=list(providers), enable_fallback=again)
     except SfscError:
         raise
     except Exception as error:  # the types of ONNX Runtime have no base of their own
