@@ -1,6 +1,7 @@
 """By what a model learns to discriminate, whatever the others do; margins and pairs by pytorch-metric-learning."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -52,11 +53,16 @@ def _cosface(embedding: Tensor, cosines: Tensor, identity: Tensor, scale: float)
 
 
 def _with_margin(kind: Callable[..., Any], cosines: Tensor, identity: Tensor, scale: float) -> Tensor:
-    """The library's loss on cosines that are known already, because its prototypes would be its own."""
-    loss = kind(num_classes=cosines.shape[1], embedding_size=1, scale=scale)
-    loss.get_cosine = lambda given: given
-    value: Tensor = loss(cosines, identity)
+    value: Tensor = _of_cosines(kind, cosines.shape[1], scale)(cosines, identity)
     return value
+
+
+@cache
+def _of_cosines(kind: Callable[..., Any], identities: int, scale: float) -> Any:
+    """The library's loss on cosines that are known already, because its prototypes would be its own."""
+    loss = kind(num_classes=identities, embedding_size=1, scale=scale)
+    loss.get_cosine = lambda given: given
+    return loss
 
 
 def _triplet(embedding: Tensor, cosines: Tensor, identity: Tensor, scale: float) -> Tensor:

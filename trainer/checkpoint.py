@@ -73,9 +73,7 @@ def _reason(error: Exception) -> str:
 
 def _refuse_another(path: Path, saved: Recipe, recipe: Recipe) -> None:
     differing = [
-        f"{name} (checkpoint {getattr(saved, name)}, now {getattr(recipe, name)})"
-        for name in Recipe.model_fields
-        if getattr(saved, name) != getattr(recipe, name)
+        f"{name} (checkpoint {getattr(saved, name)}, now {getattr(recipe, name)})" for name in saved.differing(recipe)
     ]
     if differing:
         raise TrainerError(

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from trainer.architectures import ARCHITECTURES, build
 from trainer.backbone import Backbone, ImageSize
 from trainer.errors import TrainerError
-from trainer.naming import NAMINGS, naming_of
+from trainer.naming import NAMINGS, is_counter, naming_of
 from trainer.networks import Networks
 from trainer.recipe import Recipe
 from trainer.vit import VisionTransformer
@@ -123,21 +123,16 @@ def _full_width(arch: str, image_size: ImageSize) -> Backbone:
 
 def _shapes(full: Backbone) -> dict[str, torch.Size]:
     """Of every tensor that a backbone of full width may begin with, by its name in a sub-model."""
-    return {_plain(name): tensor.shape for name, tensor in full.state_dict().items() if not _is_counter(name)}
+    return {_plain(name): tensor.shape for name, tensor in full.state_dict().items() if not is_counter(name)}
 
 
 def _plain(name: str) -> str:
     return _OWN_NORM.sub(".", name)
 
 
-def _is_counter(name: str) -> bool:
-    """How many batches a norm has seen starts at none: a width that was never trained must be known as such."""
-    return name.endswith(".num_batches_tracked")
-
-
 def _fill(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in state.items():
-        if not _is_counter(name) and _plain(name) in tensors:
+        if not is_counter(name) and _plain(name) in tensors:
             tensor.copy_(tensors[_plain(name)][tuple(slice(size) for size in tensor.shape)])
 
 

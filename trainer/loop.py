@@ -101,11 +101,11 @@ class Training:
             on_epoch: hears the number of every epoch that ends.
         """
         self.images.expect(self._coming())
-        while self.steps_done < self.steps:
-            epoch, first = divmod(self.steps_done, len(self.batches))
-            for batch in self.batches.epoch(epoch)[first:]:
-                on_step(self.step(batch))
-            on_epoch(epoch + 1)
+        for batch in self._coming():
+            report = self.step(batch)
+            on_step(report)
+            if report.step % len(self.batches) == 0:
+                on_epoch(report.epoch)
 
     def step(self, batch: NDArray[np.int64]) -> StepReport:
         """One step on the images of these indexes.
@@ -119,16 +119,16 @@ class Training:
         self._optimiser.zero_grad()
         images, target = self._inputs(batch, done / steps)
         losses = self._backward_all(phase, images, target)
-        self._refuse_divergence(losses)
+        values = self._finite({width: losses[width].value.item() for width in phase})
         conflicting = self._collection.combine([losses[width].uncertainty for width in phase], self._seed())
         self._optimiser.step()
         self.steps_done += 1
-        found = [losses.get(width) for width in self.recipe.trained_widths]
+        widths = self.recipe.trained_widths
         return StepReport(
             step=self.steps_done,
             epoch=(self.steps_done - 1) // len(self.batches) + 1,
-            loss=tuple(None if loss is None else loss.value.item() for loss in found),
-            uncertainty=tuple(None if loss is None else loss.uncertainty for loss in found),
+            loss=tuple(values.get(width) for width in widths),
+            uncertainty=tuple(losses[width].uncertainty if width in losses else None for width in widths),
             conflicting=conflicting,
             learning_rate=rate,
         )
@@ -172,10 +172,11 @@ class Training:
 
     def _backward_all(self, phase: Phase, images: Tensor, target: Target) -> dict[float, WidthLoss]:
         """The losses of a phase, their gradients collected; the widest goes first, because it may be the anchor."""
+        self.networks.train()
         anchor = self._frozen_anchor(phase, images)
         losses = {}
         for row, width in reversed(list(enumerate(phase))):
-            output = self._output(images, width, training=True)
+            output = self._output(images, width)
             losses[width] = self._method.loss(output, target, anchor)
             with self._collection.collecting(row):
                 torch.autograd.backward(losses[width].value)
@@ -187,24 +188,26 @@ class Training:
         """What the anchor makes of a batch where an earlier phase has trained it."""
         if self._anchor is None or self._anchor in phase:
             return None
+        self.networks.of(self._anchor).eval()
         with torch.no_grad():
-            return self._output(images, self._anchor, training=False)
+            return self._output(images, self._anchor)
 
-    def _output(self, images: Tensor, width: float, *, training: bool) -> Output:
-        network = self.networks.of(width).train(training)
+    def _output(self, images: Tensor, width: float) -> Output:
+        network = self.networks.of(width)
         mixed = self.recipe.amp == "bfloat16" and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             embedding = network(images, width)
         return Output(F.normalize(embedding.float()), network.classifier.prototypes)
 
-    def _refuse_divergence(self, losses: dict[float, WidthLoss]) -> None:
-        values = {width: losses[width].value.item() for width in sorted(losses)}
+    def _finite(self, values: dict[float, float]) -> dict[float, float]:
+        """The losses of a step by width, ascending, all of which must be numbers."""
         if not np.isfinite(list(values.values())).all():
             told = ", ".join(f"{value:g} at width {width:g}" for width, value in values.items())
             raise TrainerError(
                 f"Training diverged at step {self.steps_done + 1} of {self.steps}: the loss is {told}.",
                 "Train anew with a lower learning_rate in the recipe.",
             )
+        return values
 
     def _set_learning_rate(self, step: int) -> float:
         rate = learning_rate(self.recipe, step, len(self.batches))

@@ -1,7 +1,9 @@
 """What each width is trained for, with whom and in which order: a method is an object that the loop asks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor
@@ -16,7 +18,7 @@ from trainer.losses import (
     misleading_evidence,
     softmax_loss,
 )
-from trainer.recipe import Priority, Recipe
+from trainer.recipe import MethodName, Priority, Recipe
 
 Phase = tuple[float, ...]
 """Widths that are trained side by side, ascending."""
@@ -41,7 +43,7 @@ class Output:
     prototypes: Tensor
     """``[K, D]`` float32, L2-normalised: the classifier of its network."""
 
-    @property
+    @cached_property
     def cosines(self) -> Tensor:
         """Of the embeddings to the prototypes: ``[N, K]``."""
         return self.embedding @ self.prototypes.T
@@ -110,9 +112,9 @@ class _Discriminating:
         """The base loss."""
         return self.discriminate(output.embedding, output.cosines, target.identity, self.recipe.softmax_scale)
 
-    def weighed(self, value: Tensor, output: Output) -> WidthLoss:
-        """A loss with the uncertainty of the output."""
-        return WidthLoss(value, self.evidence(output).uncertainty.mean().item())
+    def weighed(self, value: Tensor, given: Evidence) -> WidthLoss:
+        """A loss with the uncertainty that goes with it."""
+        return WidthLoss(value, given.uncertainty.mean().item())
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,12 @@ class Sfsc(_Discriminating):
         """See ``Method.loss``."""
         given = self.evidence(output)
         if anchor is None:
-            return WidthLoss(self.base(output, target), given.uncertainty.mean().item())
+            return self.weighed(self.base(output, target), given)
         value = self._compatible(output, given, target)
         weight = self.recipe.compatibility.distillation
         if weight:
             value = value + weight * target.progress * distillation_loss(output.embedding, anchor.embedding)
-        return WidthLoss(value, given.uncertainty.mean().item())
+        return self.weighed(value, given)
 
     def _compatible(self, output: Output, given: Evidence, target: Target) -> Tensor:
         settings = self.recipe.compatibility
@@ -174,7 +176,7 @@ class Joint(_Discriminating):
     def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
         """See ``Method.loss``."""
         del anchor
-        return self.weighed(self.base(output, target), output)
+        return self.weighed(self.base(output, target), self.evidence(output))
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class Bct(_Discriminating):
         value = self.base(output, target)
         if anchor is not None:
             value = value + self.base(output.seen_by(anchor), target)
-        return self.weighed(value, output)
+        return self.weighed(value, self.evidence(output))
 
 
 @dataclass(frozen=True)
@@ -233,10 +235,10 @@ class Asymmetric(_Discriminating):
     def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
         """See ``Method.loss``; a narrow model has no prototypes but those of the widest."""
         if anchor is None:
-            return self.weighed(self.base(output, target), output)
+            return self.weighed(self.base(output, target), self.evidence(output))
         pairs = asymmetric_loss(output.embedding, anchor.embedding, target.identity)
         regression = distillation_loss(output.embedding, anchor.embedding)
-        return self.weighed(pairs + regression, output.seen_by(anchor))
+        return self.weighed(pairs + regression, self.evidence(output.seen_by(anchor)))
 
 
 @dataclass(frozen=True)
@@ -279,17 +281,21 @@ class FittingOldGeneration:
         return WidthLoss(own.value + weight * influence, own.uncertainty)
 
 
+_METHODS: Mapping[MethodName, Callable[[Recipe], Method]] = MappingProxyType(
+    {
+        "sfsc": Sfsc,
+        "joint": Joint,
+        "bct": Bct,
+        "asymmetric": Asymmetric,
+        "independent": Independent,
+        "unified": Joint,
+    }
+)
+
+
 def method_of(recipe: Recipe) -> Method:
     """The method that a recipe asks for."""
-    methods: dict[str, Method] = {
-        "sfsc": Sfsc(recipe),
-        "joint": Joint(recipe),
-        "bct": Bct(recipe),
-        "asymmetric": Asymmetric(recipe),
-        "independent": Independent(recipe),
-        "unified": Joint(recipe),
-    }
-    return methods[recipe.method]
+    return _METHODS[recipe.method](recipe)
 
 
 def priorities(uncertainties: Sequence[float], kind: Priority) -> list[float]:

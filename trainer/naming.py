@@ -15,7 +15,6 @@ from trainer.mobilenet import STAGES
 if TYPE_CHECKING:
     from torch import Tensor
 
-_COUNTER = ".num_batches_tracked"
 _TORCHVISION_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
 
 
@@ -39,7 +38,7 @@ class Naming:
         """The tensors of a file but for its classifier, by the names that a sub-model's backbone has here."""
         renamed: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
-            if not self.is_head(name) and not name.endswith(_COUNTER):
+            if not self.is_head(name) and not is_counter(name):
                 renamed |= _in_parts(self._here(name), tensor)
         return renamed
 
@@ -49,6 +48,11 @@ class Naming:
             if hits:
                 return renamed
         return name
+
+
+def is_counter(name: str) -> bool:
+    """Whether a tensor counts the batches that a norm has seen: who starts anew has seen none."""
+    return name.endswith(".num_batches_tracked")
 
 
 def naming_of(tensors: Mapping[str, "Tensor"]) -> Naming | None:

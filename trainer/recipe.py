@@ -119,6 +119,10 @@ class Recipe(_Section):
         """The widths that the run will have: ``unified`` puts the narrowest everywhere."""
         return self.widths[:1] if self.method == "unified" else self.widths
 
+    def differing(self, other: "Recipe") -> list[str]:
+        """The settings, by name, in which another recipe differs."""
+        return [name for name in type(self).model_fields if getattr(self, name) != getattr(other, name)]
+
     @property
     def identities_per_batch(self) -> int:
         """P of the P x K images of a batch."""

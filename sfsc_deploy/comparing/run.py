@@ -93,7 +93,7 @@ class _Series:
         if not (folder / RECIPE).exists():
             return
         there = RunFolder.open(folder)
-        names = [name for name in Recipe.model_fields if getattr(there.recipe, name) != getattr(wanted, name)]
+        names = there.recipe.differing(wanted)
         root = self._request.data.resolve() if self._request.data else None
         if root != (Path(there.facts.root) if there.facts.root else None):
             names.append("data")
