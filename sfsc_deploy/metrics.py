@@ -19,7 +19,7 @@ from sfsc_deploy.bootstrap import Interval, bootstrap, paired_bootstrap
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.scores import score_blocks, top_k
 
-__all__ = ["JUNK", "Interval", "Labels", "Retrieval", "bootstrap", "paired_bootstrap", "retrieve", "top_k"]
+__all__ = ["JUNK", "Interval", "Labels", "Retrieval", "bootstrap", "counted", "paired_bootstrap", "retrieve", "top_k"]
 
 JUNK = -1
 """Identity of images that are left out altogether; a distractor is simply an identity that no query has."""
@@ -129,6 +129,16 @@ def retrieve(
 
 
 _FEW = 32  # from about here on, counting takes longer than sorting
+
+
+def counted(query: Labels, row: int, gallery: Labels) -> NDArray[np.bool_]:
+    """Which images of a gallery count for a query, bool [G]: no junk, none of its identity by its own camera."""
+    own = gallery.identity == query.identity[row]
+    other = _other_camera(query, row, gallery, np.arange(len(gallery)))
+    allowed: NDArray[np.bool_] = (gallery.identity != JUNK) & (~own | other)
+    return allowed
+
+
 _NONE = np.empty(0, dtype=np.intp)
 
 

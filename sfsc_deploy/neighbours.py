@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.evaluation import Embed, HeldOut
-from sfsc_deploy.metrics import JUNK, top_k
+from sfsc_deploy.metrics import counted, top_k
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ def find_neighbours(query: Embed, gallery: Embed, images: HeldOut, *, count: int
         depth: number of neighbours of each, at most.
     """
     rows = np.unique(np.linspace(0, len(images.query) - 1, count).astype(np.int64))
-    allowed = [_allowed(images, row) for row in rows]
+    allowed = [np.flatnonzero(counted(images.query_labels, row, images.gallery_labels)) for row in rows]
     depth = min(depth, *(len(columns) for columns in allowed))
     queries, candidates = query(images.query[rows]), gallery(images.gallery)
     found = np.stack(
@@ -40,12 +40,3 @@ def find_neighbours(query: Embed, gallery: Embed, images: HeldOut, *, count: int
     )
     right = images.gallery_labels.identity[found] == images.query_labels.identity[rows, None]
     return Neighbours(images.query[rows], images.gallery[found], right)
-
-
-def _allowed(images: HeldOut, row: int) -> NDArray[np.intp]:
-    """The gallery images that count for a query: no junk, and none of its identity by its own camera."""
-    query, gallery = images.query_labels, images.gallery_labels
-    out = gallery.identity == JUNK
-    if query.camera is not None and gallery.camera is not None:
-        out |= (gallery.identity == query.identity[row]) & (gallery.camera == query.camera[row])
-    return np.flatnonzero(~out)

@@ -1,7 +1,7 @@
 """What people would rather look at: curves and matrices, drawn with matplotlib."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK = "#333333"
+Matrix = Sequence[Sequence[float]]
+
+INK = "#333333"
+"""Of text and frames."""
 _RIGHT = "#2e8b57"
 _WRONG = "#c0392b"
 
@@ -29,7 +32,7 @@ def draw_training(file: Path, steps: Sequence[Mapping[str, Any]], evaluation: Ev
         steps: the lines of ``metrics.jsonl``: ``step``, ``loss`` and ``uncertainty`` of each width, ``conflicting``.
         evaluation: the final one.
     """
-    figure = _figure(15, 4.2)
+    figure = figure_of(15, 4.2)
     losses, uncertainties, matrix = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
     for row, name in enumerate(evaluation.names):
         _curve(losses, steps, [step["loss"][row] for step in steps], f"x {name}")
@@ -39,20 +42,20 @@ def draw_training(file: Path, steps: Sequence[Mapping[str, Any]], evaluation: Ev
     _label(uncertainties, "Uncertainty u = K / S", "step")
     uncertainties.set_yscale("log")
     _matrix(matrix, evaluation)
-    _write(figure, file)
+    write_png(figure, file)
 
 
 def draw_neighbours(file: Path, title: str, neighbours: Neighbours) -> None:
     """Draws a row for each query: the query, and what it found, framed green where right and red where wrong."""
     count, depth = neighbours.right.shape
-    figure = _figure(1.05 * (depth + 1.2), 1.05 * count + 0.5)
-    figure.suptitle(title, color=_INK, fontsize=10)
+    figure = figure_of(1.05 * (depth + 1.2), 1.05 * count + 0.5)
+    figure.suptitle(title, color=INK, fontsize=10)
     rows = figure.subplots(count, depth + 1, squeeze=False)
     for row, axes in enumerate(rows):
-        _image(axes[0], neighbours.queries[row], _INK)
+        _image(axes[0], neighbours.queries[row], INK)
         for rank, cell in enumerate(axes[1:]):
             _image(cell, neighbours.found[row, rank], _RIGHT if neighbours.right[row, rank] else _WRONG)
-    _write(figure, file)
+    write_png(figure, file)
 
 
 def _image(axes: "Axes", image: NDArray[np.uint8], frame: str) -> None:
@@ -63,7 +66,8 @@ def _image(axes: "Axes", image: NDArray[np.uint8], frame: str) -> None:
         spine.set(color=frame, linewidth=2.5)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def figure_of(width: float, height: float) -> "Figure":
+    """An empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
@@ -93,28 +97,58 @@ def _smooth(values: Sequence[float | None], weight: float = 0.95) -> list[float]
 
 
 def _label(axes: "Axes", title: str, below: str) -> None:
-    axes.set_title(title, color=_INK)
+    axes.set_title(title, color=INK)
     axes.set_xlabel(below)
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def heat_map(
+    axes: "Axes",
+    values: Matrix,
+    names: Sequence[str],
+    text: Callable[[int, int], str],
+    *,
+    span: tuple[float, float],
+    dark: float,
+    size: int,
+) -> None:
+    """Draws a matrix, queries by gallery, with text in every cell.
+
+    Args:
+        axes: to draw on.
+        values: a row for each query model.
+        names: of the models.
+        text: of the cell of a query model and a gallery model, by their numbers.
+        span: values of the faintest and of the strongest colour.
+        dark: above which value text is white.
+        size: of the text.
+    """
+    axes.imshow(values, cmap="YlGnBu", vmin=span[0], vmax=span[1])
+    for query, row in enumerate(values):
+        for gallery, value in enumerate(row):
+            colour = "white" if value > dark else INK
+            axes.text(gallery, query, text(query, gallery), ha="center", va="center", fontsize=size, color=colour)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+
+
 def _matrix(axes: "Axes", evaluation: Evaluation) -> None:
     low, high = min(map(min, evaluation.map)), max(map(max, evaluation.map))
-    axes.imshow(evaluation.map, cmap="YlGnBu", vmin=low - 0.1, vmax=high + 0.1)
-    positions = range(len(evaluation.names))
-    for q in positions:
-        for g in positions:
-            text = f"{100 * evaluation.map[q][g]:.1f}\n{100 * evaluation.rank1[q][g]:.1f}"
-            dark = evaluation.map[q][g] > (low + high) / 2 + 0.05
-            axes.text(g, q, text, ha="center", va="center", fontsize=8, color="white" if dark else _INK)
-    axes.set_xticks(positions, evaluation.names, rotation=30 if len(evaluation.names) > 4 else 0)
-    axes.set_yticks(positions, evaluation.names)
+
+    def text(query: int, gallery: int) -> str:
+        return f"{100 * evaluation.map[query][gallery]:.1f}\n{100 * evaluation.rank1[query][gallery]:.1f}"
+
+    span, dark = (low - 0.1, high + 0.1), (low + high) / 2 + 0.05
+    heat_map(axes, evaluation.map, evaluation.names, text, span=span, dark=dark, size=8)
+    if len(evaluation.names) > 4:
+        axes.tick_params(axis="x", labelrotation=30)
     axes.set_xlabel("gallery")
     axes.set_ylabel("query")
-    axes.set_title(f"mAP over rank-1 in %, {evaluation.data}", color=_INK)
+    axes.set_title(f"mAP over rank-1 in %, {evaluation.data}", color=INK)
 
 
-def _write(figure: "Figure", file: Path) -> None:
+def write_png(figure: "Figure", file: Path) -> None:
+    """Writes a figure, whole or not at all."""
     with replacing(file) as beside:
         figure.savefig(beside, format="png")

@@ -7,7 +7,7 @@ from torch import nn
 
 from sfsc_deploy.artifact import CrossTested, Untrained
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
-from sfsc_deploy.metrics import Retrieval, retrieve
+from sfsc_deploy.metrics import Retrieval
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.recalibration import recalibrate
 from sfsc_deploy.run_folder import RunFolder
@@ -92,10 +92,4 @@ class Submodels:
 
 
 def _retrieved(probe: Probe, query: float, gallery: float) -> Retrieval:
-    queries, searched = probe.retrieval()
-    return retrieve(
-        probe.reference[query][queries],
-        probe.reference[gallery][searched],
-        probe.labels(queries),
-        probe.labels(searched),
-    )
+    return probe.search(probe.reference[query], probe.reference[gallery])

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from sfsc_deploy.artifact import Sha256
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.metrics import Labels
+from sfsc_deploy.metrics import Labels, Retrieval, retrieve
 from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.tensor_file import TensorFile, read_tensors, write_tensors
 
@@ -96,6 +96,16 @@ class Probe:
     def labels(self, rows: NDArray[np.int64]) -> Labels:
         """Labels of these images."""
         return Labels(self.identity[rows], None if self.camera is None else self.camera[rows])
+
+    def search(self, query: NDArray[np.float32], gallery: NDArray[np.float32]) -> Retrieval:
+        """How well the queries as one model embeds them are answered by the gallery as another one does.
+
+        Args:
+            query: float32 [N, D], what one model makes of all images.
+            gallery: float32 [N, D], of the other.
+        """
+        queries, searched = self.retrieval()
+        return retrieve(query[queries], gallery[searched], self.labels(queries), self.labels(searched))
 
     def with_references(self, widths: Iterable[float], embed: Embed) -> "Probe":
         """This probe with the reference embeddings of `widths` as `embed` makes them."""

@@ -4,7 +4,7 @@ The criterion is that of BCT (arXiv 2003.11942), taken many-to-many: queries emb
 b at least as well as the weaker of the two finds its own. A violation counts only when it is larger than chance.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.metrics import Interval, Retrieval, bootstrap, retrieve
+from sfsc_deploy.metrics import Interval, Retrieval, bootstrap
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
@@ -40,9 +40,33 @@ class Contestant:
     width: float | None = None
     limits: Thresholds = FLOAT32
 
+    @property
+    def embedded(self) -> Rows:
+        """Its rows, which there must be."""
+        assert isinstance(self.rows, Rows)
+        return self.rows
+
+
+class Searches:
+    """What pairs of contestants find, each measured once, whoever asks."""
+
+    def __init__(self) -> None:
+        self._found: dict[_Pair, Retrieval] = {}
+
+    def of(self, query: Contestant, gallery: Contestant) -> Retrieval:
+        """Queries of one in the gallery of another; both have embedded the same images."""
+        pair = query.name, gallery.name
+        if pair not in self._found:
+            self._found[pair] = query.embedded.searched_in(gallery.embedded)
+        return self._found[pair]
+
 
 def cross_test(
-    contestants: Sequence[Contestant], on_pair: Callable[[str], None] = lambda _: None, *, upgrade: bool = False
+    contestants: Sequence[Contestant],
+    on_pair: Callable[[str], None] = lambda _: None,
+    *,
+    upgrade: bool = False,
+    searches: Searches | None = None,
 ) -> tuple[tuple[Cell, ...], tuple[Check, ...]]:
     """Measure every ordered pair that shares space and images, and judge every pair.
 
@@ -51,45 +75,42 @@ def cross_test(
         on_pair: hears before each pair what embeds its queries.
         upgrade: whether two generations are meant, that of the first contestant the old one: then pairs of both are
             measured, too, and instead of the criterion `upgrade` is judged on new queries in the first one's gallery.
+        searches: keeps what is measured, for whoever needs it again.
 
     Returns:
         The cells that could be measured, self-tests among them, and the checks on pairs of two.
     """
+    searches = searches or Searches()
     pairs = list(product(contestants, repeat=2))
-    results: dict[_Pair, Retrieval] = {}
+    cells = []
     for query, gallery in pairs:
         on_pair(query.name)
-        if (
-            isinstance(query.rows, Rows)
-            and isinstance(gallery.rows, Rows)
-            and not obstacle_between(query, gallery, upgrade)
-        ):
-            results[query.name, gallery.name] = _retrieve(query.rows, gallery.rows)
-    cells = [_cell(query, gallery, results) for query, gallery in pairs]
+        if not obstacle_between(query, gallery, upgrade):
+            identity = query.embedded.query_labels.identity
+            cells.append(cell_of(query.name, gallery.name, searches.of(query, gallery), identity))
     checks = [
-        Check.of("criterion", query.name, _criterion(query, gallery, results), gallery.name)
+        Check.of("criterion", query.name, _criterion(query, gallery, searches), gallery.name)
         for query, gallery in pairs
         if query is not gallery and not (upgrade and query.space != gallery.space)
     ]
     if upgrade:
-        checks += _upgrades(contestants, results)
+        checks += _upgrades(contestants, searches)
     return tuple(cell for cell in cells if cell), tuple(checks)
 
 
-def _criterion(query: Contestant, gallery: Contestant, results: Mapping[_Pair, Retrieval]) -> Finding:
+def _criterion(query: Contestant, gallery: Contestant, searches: Searches) -> Finding:
     obstacle = obstacle_between(query, gallery)
     if obstacle is not None:
         return obstacle
-    assert isinstance(query.rows, Rows)
-    cross = results[query.name, gallery.name]
+    cross = searches.of(query, gallery)
     if not cross.queries:
         return unverified("No query has a match in the gallery.", MORE_IMAGES)
-    weaker = min((results[side.name, side.name] for side in (query, gallery)), key=lambda result: result.map)
+    weaker = min((searches.of(side, side) for side in (query, gallery)), key=lambda result: result.map)
     limits = looser_of(query.limits, gallery.limits)
-    return judge(cross, weaker, query.rows.query_labels.identity, limits=limits)
+    return judge(cross, weaker, query.embedded.query_labels.identity, limits=limits)
 
 
-def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retrieval]) -> Iterator[Check]:
+def _upgrades(contestants: Sequence[Contestant], searches: Searches) -> Iterator[Check]:
     stored = contestants[0]
     old = [contestant for contestant in contestants if contestant.space == stored.space]
     new = [contestant for contestant in contestants if contestant.space != stored.space]
@@ -99,12 +120,12 @@ def _upgrades(contestants: Sequence[Contestant], results: Mapping[_Pair, Retriev
         obstacle = obstacle_between(device, stored, upgrade=True) or obstacle_between(replaced, stored, upgrade=True)
         if obstacle is None:
             assert widest is not None
-            assert isinstance(device.rows, Rows)
+            anew = obstacle_between(device, widest, upgrade=True) is None
             upgraded = Upgrade(
-                before=results[replaced.name, stored.name],
-                now=results[device.name, stored.name],
-                backfilled=results.get((device.name, widest.name)),
-                identity=device.rows.query_labels.identity,
+                before=searches.of(replaced, stored),
+                now=searches.of(device, stored),
+                backfilled=searches.of(device, widest) if anew else None,
+                identity=device.embedded.query_labels.identity,
             )
             limits, same = looser_of(device.limits, stored.limits), device.width == replaced.width
             obstacle = judge_upgrade(upgraded, replaced.name, limits, of_its_width=same)
@@ -116,25 +137,11 @@ def obstacle_between(query: Contestant, gallery: Contestant, upgrade: bool = Fal
     for side in (query, gallery):
         if isinstance(side.rows, Finding):
             return unverified(f"{side.name}: {side.rows.why}", side.rows.command)
-    assert isinstance(query.rows, Rows)
-    assert isinstance(gallery.rows, Rows)
     if query.space is None or gallery.space is None or (query.space != gallery.space and not upgrade):
         return unverified("Not measured, because they are not of one space.")
-    if query.rows.images != gallery.rows.images:
+    if query.embedded.images != gallery.embedded.images:
         return unverified("Not measured, because they embedded different images.", MORE_IMAGES)
     return None
-
-
-def _retrieve(query: Rows, gallery: Rows) -> Retrieval:
-    return retrieve(query.query, gallery.gallery, query.query_labels, gallery.gallery_labels)
-
-
-def _cell(query: Contestant, gallery: Contestant, results: Mapping[_Pair, Retrieval]) -> Cell | None:
-    result = results.get((query.name, gallery.name))
-    if result is None:
-        return None
-    assert isinstance(query.rows, Rows)
-    return cell_of(query.name, gallery.name, result, query.rows.query_labels.identity)
 
 
 def cell_of(query: str, gallery: str, result: Retrieval, identity: NDArray[np.int64]) -> Cell | None:

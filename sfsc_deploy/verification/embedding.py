@@ -9,7 +9,8 @@ from sfsc_deploy.data.blocks import ImageBlocks, block_of
 from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing, UnreadableImageError
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.metrics import Labels
+from sfsc_deploy.metrics import Labels, Retrieval, retrieve
+from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification.probes import ProbeAtHand
 from sfsc_deploy.verification.verdict import Finding, Status, failed, unverified
@@ -77,6 +78,16 @@ class Rows:
     query_labels: Labels
     gallery_labels: Labels
 
+    @classmethod
+    def of_probe(cls, images: str, probe: Probe, embedding: NDArray[np.float32]) -> "Rows":
+        """The photographs of a probe, of whose images all are embedded: float32 [N, D]."""
+        query, gallery = probe.retrieval()
+        return cls(images, embedding[query], embedding[gallery], probe.labels(query), probe.labels(gallery))
+
+    def searched_in(self, gallery: "Rows") -> Retrieval:
+        """How well these queries are answered by the gallery of other rows of the same images."""
+        return retrieve(self.query, gallery.gallery, self.query_labels, gallery.gallery_labels)
+
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
@@ -130,9 +141,7 @@ def _held_out_rows(embedder: Embedder, held_out: HeldOut) -> Rows | Finding:
 
 def _probe_rows(at_hand: ProbeAtHand | None, embedding: NDArray[np.float32]) -> Rows:
     assert at_hand is not None
-    query, gallery = at_hand.probe.retrieval()
-    labels = at_hand.probe.labels(query), at_hand.probe.labels(gallery)
-    return Rows(f"probe {at_hand.path}", embedding[query], embedding[gallery], *labels)
+    return Rows.of_probe(f"probe {at_hand.path}", at_hand.probe, embedding)
 
 
 def _embed(embedder: Embedder, images: NDArray[np.uint8] | ImageBlocks) -> NDArray[np.float32] | Finding:

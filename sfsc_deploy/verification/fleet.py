@@ -1,11 +1,11 @@
 """What is found about a whole fleet, once each of its members has been examined."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sfsc_deploy.data.dataset import DataSet
-from sfsc_deploy.verification.cross_test import Contestant, cross_test
+from sfsc_deploy.verification.cross_test import Contestant, Searches, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.examination import Examination
 from sfsc_deploy.verification.exhibits.fleet import gather
@@ -33,6 +33,7 @@ class Fleet:
     stored: Stored | None
     policy: Policy
     upgrade: bool
+    _searches: Searches = field(default_factory=Searches, init=False)
 
     @cached_property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -56,10 +57,10 @@ class Fleet:
 
     def cross_tests(self, on_pair: Callable[[str], None]) -> tuple[tuple[Cell, ...], Pairs]:
         """The matrix and the checks on pairs; arguments as of `cross_test`."""
-        matrix, pairs = cross_test(self.contestants, on_pair, upgrade=self.upgrade)
+        matrix, pairs = cross_test(self.contestants, on_pair, upgrade=self.upgrade, searches=self._searches)
         if self.stored is None:
             return matrix, pairs
-        cells, checks = against(self.contestants, self.stored, self.spaces)
+        cells, checks = against(self.contestants, self.stored, self.spaces, self._searches)
         return (*matrix, *cells), (*pairs, *checks)
 
     def operating_points(self, fpr: float, anchor: str | None) -> Pairs:
@@ -90,7 +91,7 @@ class Fleet:
             self._images(),
             self.policy.source,
             tuple(each.waterfall for each in self.examinations if each.waterfall),
-            gather(fidelity, probes, self.contestants, pairs, data),
+            gather(fidelity, probes, self.contestants, pairs, data, self._searches),
         )
 
     def _checks(self, pairs: Pairs) -> Iterator[Check]:

@@ -54,14 +54,11 @@ def passes(found: Mapping[str, Finding]) -> bool:
 
 def _cross_test(embedding: NDArray[np.float32], probe: Probe) -> tuple[tuple[Cell, ...], list[Check]]:
     members = {_CANDIDATE: embedding} | {_name(width): reference for width, reference in probe.reference.items()}
-    contestants = [Contestant(name, probe.space, _rows(probe, rows)) for name, rows in members.items()]
+    contestants = [
+        Contestant(name, probe.space, Rows.of_probe("the probe", probe, rows)) for name, rows in members.items()
+    ]
     cells, checks = cross_test(contestants)
     return cells, [check for check in checks if check.concerns(_CANDIDATE)]
-
-
-def _rows(probe: Probe, embedding: NDArray[np.float32]) -> Rows:
-    query, gallery = probe.retrieval()
-    return Rows("the probe", embedding[query], embedding[gallery], probe.labels(query), probe.labels(gallery))
 
 
 def _worst(checks: list[Check]) -> Finding:

@@ -38,8 +38,8 @@ def judge(
     gain = cross.map - weaker.map
     visible = _smallest_visible_loss(gain, interval, identities)
     why = (
-        f"mAP {_percent(cross.map)}, {baseline} has {_percent(weaker.map)}: {_points(gain)} points (95 % "
-        f"interval {_points(interval.low)} to {_points(interval.high)}, {cross.queries} queries of {identities} "
+        f"mAP {percent(cross.map)}, {baseline} has {percent(weaker.map)}: {points(gain)} points (95 % "
+        f"interval {points(interval.low)} to {points(interval.high)}, {cross.queries} queries of {identities} "
         f"identities). A loss below about {100 * visible:.1f} points would not show in these images."
     )
     details = {"low": interval.low, "high": interval.high, "smallest_visible_loss": visible}
@@ -58,9 +58,11 @@ def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> 
     return interval.high - gain
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share of 1."""
     return f"{100 * share:.1f} %"
 
 
-def _points(difference: float) -> str:
+def points(difference: float) -> str:
+    """A difference of shares of 1, in points."""
     return f"{100 * difference:+.1f}"

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.runtime.recorded import pixel_hashes
+from sfsc_deploy.verification.judgement import MORE_IMAGES
 from sfsc_deploy.verification.thresholds import MAX_MEDIAN_COSINE, Thresholds
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
-_MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 SAMPLE = 1024
 """Rows whose pairs are compared: half a million."""
 
@@ -15,7 +15,7 @@ SAMPLE = 1024
 def finite(embedding: NDArray[np.float32]) -> Finding:
     """No row [N, D] holds NaN or infinity."""
     if not len(embedding):
-        return unverified("There are no images.", _MORE_IMAGES)
+        return unverified("There are no images.", MORE_IMAGES)
     bad = np.flatnonzero(~np.isfinite(embedding).all(axis=1))
     where = f", the first of them row {bad[0]}" if bad.size else ""
     return measured(
@@ -41,7 +41,7 @@ def collapse(embedding: NDArray[np.float32], images: NDArray[np.uint8]) -> Findi
     """
     _, distinct = np.unique(pixel_hashes(images[:SAMPLE]), axis=0, return_index=True)
     if distinct.size < 2:
-        return unverified("All images are the same.", _MORE_IMAGES)
+        return unverified("All images are the same.", MORE_IMAGES)
     rows = embedding[np.sort(distinct)].astype(np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     median = float(np.median((rows @ rows.T)[np.triu_indices(len(rows), k=1)]))

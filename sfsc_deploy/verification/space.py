@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
+_UNKNOWN = unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
+
 
 def judge_spaces(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
     """Compare the spaces that the subjects name.
@@ -34,7 +36,7 @@ def judge_generations(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
 
 def _judge_generation(space: str | None, old: str | None, known: list[str]) -> Finding:
     if space is None or old is None:
-        return unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
+        return _UNKNOWN
     if len(known) != 2:
         why = f"An upgrade takes artifacts of two spaces, the old one's first; these belong to {len(known)}."
         return measured(False, why, space, "two spaces")
@@ -44,7 +46,7 @@ def _judge_generation(space: str | None, old: str | None, known: list[str]) -> F
 
 def _judge(space: str | None, meant: str | None) -> Finding:
     if space is None:
-        return unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
+        return _UNKNOWN
     if meant is None:
         why = "The subjects belong to different spaces; their embeddings must not be compared."
         return measured(False, why, space, "one space")

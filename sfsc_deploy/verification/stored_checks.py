@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.metrics import Labels, Retrieval, retrieve
+from sfsc_deploy.metrics import Labels, Retrieval
 from sfsc_deploy.verification import numerics
-from sfsc_deploy.verification.cross_test import Contestant, cell_of
+from sfsc_deploy.verification.cross_test import Contestant, Searches, cell_of
 from sfsc_deploy.verification.embedding import Images, Rows
 from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
 from sfsc_deploy.verification.policy import Policy
@@ -112,9 +112,15 @@ def _lay_beside(gallery: StoredGallery, data: DataSet, images: Images, policy: P
 
 
 def against(
-    contestants: Sequence[Contestant], stored: Stored, spaces: Mapping[str, Finding]
+    contestants: Sequence[Contestant], stored: Stored, spaces: Mapping[str, Finding], searches: Searches
 ) -> tuple[list[Cell], list[Check]]:
     """Search the stored gallery with the queries of each artifact, and judge what they find.
+
+    Args:
+        contestants: the artifacts.
+        stored: the gallery.
+        spaces: whether each belongs where the others do, by name.
+        searches: what was measured of the artifacts before.
 
     Returns:
         Cells of artifact to gallery (and of the gallery's own maker, where its queries are known), and the checks
@@ -128,13 +134,14 @@ def against(
         if obstacle is not None:
             checks += [Check.of(check, each.name, obstacle, name) for check in ("own-row", "criterion")]
             continue
-        assert isinstance(each.rows, Rows)
         assert stored.rows is not None
-        checks.append(Check.of("own-row", each.name, own_row(each.rows, stored.rows, stored.paths), name))
-        cross = _search(each.rows.query, stored.rows, each.rows)
-        maker = None if stored.query is None else _search(stored.query, stored.rows, each.rows)
-        checks.append(Check.of("criterion", each.name, _criterion(each.rows, cross, maker, each.limits), name))
-        identity = each.rows.query_labels.identity
+        checks.append(Check.of("own-row", each.name, own_row(each.embedded, stored.rows, stored.paths), name))
+        there = replace(each.embedded, gallery=stored.rows)
+        cross = there.searched_in(there)
+        maker = None if stored.query is None else replace(there, query=stored.query).searched_in(there)
+        own = searches.of(each, each)
+        identity = each.embedded.query_labels.identity
+        checks.append(Check.of("criterion", each.name, _criterion(cross, own, maker, identity, each.limits), name))
         cells[each.name, name] = cell_of(each.name, name, cross, identity)
         if maker is not None:
             cells[name, name] = cell_of(name, name, maker, identity)
@@ -226,11 +233,11 @@ def _obstacle(artifact: Contestant, stored: Stored, spaces: Mapping[str, Finding
     return failed(f"Its rows have D = {dim}, the artifact gives {given}.") if dim != given else None
 
 
-def _criterion(rows: Rows, cross: Retrieval, maker: Retrieval | None, limits: Thresholds) -> Finding:
+def _criterion(
+    cross: Retrieval, own: Retrieval, maker: Retrieval | None, identity: NDArray[np.int64], limits: Thresholds
+) -> Finding:
     if not cross.queries:
         return unverified("No query has a match in the gallery.", MORE_IMAGES)
-    own = _search(rows.query, rows.gallery, rows)
-    identity = rows.query_labels.identity
     if maker is not None:
         return judge(cross, min(own, maker, key=lambda result: result.map), identity, limits=limits)
     found = judge(cross, own, identity, "its self-test", limits)
@@ -243,7 +250,3 @@ def _criterion(rows: Rows, cross: Retrieval, maker: Retrieval | None, limits: Th
             "sfsc-deploy embed MAKER --data DIR --out GALLERY.safetensors",
         )
     return found
-
-
-def _search(query: NDArray[np.float32], gallery: NDArray[np.float32], rows: Rows) -> Retrieval:
-    return retrieve(query, gallery, rows.query_labels, rows.gallery_labels)

@@ -20,7 +20,6 @@ KINDS: Mapping[str, str] = {
     ".safetensors": "recorded",
 }
 """What a path with a suffix is; a run folder, of kind "run", has none of these."""
-"""Of the recipe that lies beside an ONNX file from which an engine is to be built."""
 FORMAT_OF: Mapping[str, str] = {known.kind: name for name, known in ARTIFACT_FORMATS.items()}
 """The format that the sidecar of an artifact of each kind tells."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfsc_deploy.runtime.embedder import RECORDED_ON
-from sfsc_deploy.verification.verdict import Check, Status, Verdict
+from sfsc_deploy.verification.verdict import Check, Status, Verdict, closest_call
 from sfsc_deploy.verification.waterfall import Step, Waterfall
 
 STAND_IN = "reference executor"
@@ -46,8 +46,7 @@ def conclusion(verdict: Verdict) -> str:
 
 def remarks(verdict: Verdict) -> tuple[str, ...]:
     """What a reader should know even if all is well: the closest call, and what ran by proxy."""
-    judged = [check for check in verdict.checks if check.name == "criterion" and isinstance(check.value, float)]
-    closest = min(judged, key=lambda check: float(check.value or 0), default=None)
+    closest = closest_call(verdict.checks)
     found = [f"Weakest pair, {place(closest)}: {closest.why}"] if closest else []
     if verdict.policy is not None and verdict.policy.looser:
         found.insert(

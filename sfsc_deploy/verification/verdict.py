@@ -148,6 +148,12 @@ class Check(Finding):
         return {"name": plain.pop("name"), "subject": plain.pop("subject"), **plain}
 
 
+def closest_call(checks: Iterable[Check]) -> Check | None:
+    """Of the criterion on pairs, where it is met least; None where no pair was measured."""
+    judged = [check for check in checks if check.name == "criterion" and isinstance(check.value, float)]
+    return min(judged, key=lambda check: float(check.value or 0), default=None)
+
+
 @dataclass(frozen=True)
 class Cell:
     """One cross-test, or self-test where query and gallery are one.

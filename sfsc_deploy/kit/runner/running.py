@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ _SIZES = (1, 2, 7)
 _FEW = 15
 
 
-class Running:
+class Running(ABC):
     """An artifact that is ready to run.
 
     Attributes:
@@ -31,11 +32,11 @@ class Running:
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
 
+    @abstractmethod
     def call(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed one batch: uint8 [N, H, W, 3] to float32 [N, D]; raises whatever the runtime does."""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Free what it holds."""
 
 

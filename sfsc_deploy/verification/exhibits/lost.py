@@ -3,28 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sfsc_deploy.metrics import JUNK, Labels, Retrieval, retrieve
+from sfsc_deploy.metrics import Retrieval, counted
 from sfsc_deploy.scores import score_blocks
-from sfsc_deploy.verification.cross_test import Contestant
+from sfsc_deploy.verification.cross_test import Contestant, Searches
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.exhibits.contents import Found, LostQuery
 from sfsc_deploy.verification.exhibits.gathering import Album
-from sfsc_deploy.verification.verdict import Check
+from sfsc_deploy.verification.verdict import Check, closest_call
 
 MOST_QUERIES = 4
 
 
 def weakest_pair(checks: Sequence[Check]) -> tuple[str, str] | None:
     """What embeds query and gallery where the criterion is met least; None where no pair was measured."""
-    judged = [check for check in checks if check.name == "criterion" and isinstance(check.value, float)]
-    weakest = min(judged, key=lambda check: float(check.value or 0), default=None)
+    weakest = closest_call(checks)
     return (weakest.subject, weakest.gallery) if weakest and weakest.gallery else None
 
 
 def lost_queries(
-    pair: tuple[str, str], contestants: Mapping[str, Contestant], album: Album
+    pair: tuple[str, str], contestants: Mapping[str, Contestant], album: Album, searches: Searches | None = None
 ) -> tuple[str, tuple[LostQuery, ...]]:
     """The weaker side of a pair, and the queries whose first match fell back furthest.
 
@@ -32,23 +30,24 @@ def lost_queries(
         pair: names of what embeds the queries, and the gallery.
         contestants: by name, both with embeddings of the same images.
         album: of these images.
+        searches: what was measured of them before.
     """
-    query, gallery = (_rows(contestants[name]) for name in pair)
-    sides = {name: _retrieve(_rows(contestants[name]), _rows(contestants[name])) for name in pair}
-    weaker = min(pair, key=lambda name: sides[name].map)
-    before, now = sides[weaker], _retrieve(query, gallery)
-    own = _rows(contestants[weaker])
+    searches = searches or Searches()
+    query, gallery = sides = [contestants[name] for name in pair]
+    weaker = min(sides, key=lambda side: searches.of(side, side).map)
+    before, now = searches.of(weaker, weaker), searches.of(query, gallery)
+    own = weaker.embedded
     lost = (
         LostQuery(
             query=album.query(row),
             rank_before=int(before.first_match[row]),
             rank_now=int(now.first_match[row]),
             found_before=first_of(own, own, row, album),
-            found_now=first_of(query, gallery, row, album),
+            found_now=first_of(query.embedded, gallery.embedded, row, album),
         )
         for row in furthest_back(before, now)
     )
-    return weaker, tuple(lost)
+    return weaker.name, tuple(lost)
 
 
 def furthest_back(before: Retrieval, now: Retrieval) -> Iterator[int]:
@@ -64,21 +63,6 @@ def first_of(query: Rows, gallery: Rows, row: int, album: Album) -> Found:
     ((_, scores),) = score_blocks(query.query[row : row + 1], gallery.gallery, 1)
     labels, identity = gallery.gallery_labels, query.query_labels.identity[row]
     own = labels.identity == identity
-    allowed = (labels.identity != JUNK) & ~(own & _same_camera(query.query_labels, row, labels))
+    allowed = counted(query.query_labels, row, labels)
     ranked = np.lexsort((own, -np.where(allowed, scores[0], -np.inf)))
     return Found(album.gallery(int(ranked[0])), bool(own[ranked[0]]))
-
-
-def _same_camera(query: Labels, row: int, gallery: Labels) -> NDArray[np.bool_]:
-    if query.camera is None or gallery.camera is None:
-        return np.zeros(len(gallery), np.bool_)
-    return np.asarray(gallery.camera == query.camera[row])
-
-
-def _retrieve(query: Rows, gallery: Rows) -> Retrieval:
-    return retrieve(query.query, gallery.gallery, query.query_labels, gallery.gallery_labels)
-
-
-def _rows(contestant: Contestant) -> Rows:
-    assert isinstance(contestant.rows, Rows)
-    return contestant.rows

@@ -10,7 +10,6 @@ from itertools import product
 
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.cross_test import Contestant, obstacle_between
-from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
 from sfsc_deploy.verification.operating_point.judging import Tried, judge_operating_point, too_few
 from sfsc_deploy.verification.thresholds import Thresholds, looser_of
@@ -113,7 +112,7 @@ class _Trials:
         assert self._anchor is not None
         threshold, there = self._own(self._anchor.name)
         own = [self._own(side.name)[1] for side in (query, gallery)]
-        rows, images = _rows(query).query, _rows(gallery).gallery
+        rows, images = query.embedded.query, gallery.embedded.gallery
         return Tried(
             anchor=self._anchor.name,
             fpr=self._fpr,
@@ -128,15 +127,10 @@ class _Trials:
         """The threshold of a contestant's own, and what it accepts in the self-test."""
         side = self._known[name]
         pairs = _pairs(side, side)
-        query, gallery = _rows(side).query, _rows(side).gallery
+        query, gallery = side.embedded.query, side.embedded.gallery
         threshold = tuned(query, gallery, pairs, self._fpr)
         return threshold, accepted(query, gallery, pairs, threshold)
 
 
 def _pairs(query: Contestant, gallery: Contestant) -> Pairs:
-    return Pairs.of(_rows(query).query_labels, _rows(gallery).gallery_labels)
-
-
-def _rows(contestant: Contestant) -> Rows:
-    assert isinstance(contestant.rows, Rows)
-    return contestant.rows
+    return Pairs.of(query.embedded.query_labels, gallery.embedded.gallery_labels)

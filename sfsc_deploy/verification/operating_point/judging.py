@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sfsc_deploy.bootstrap import pairs_bootstrap, ratio_bootstrap
 from sfsc_deploy.metrics import Interval
-from sfsc_deploy.verification.judgement import MORE_IMAGES
+from sfsc_deploy.verification.judgement import MORE_IMAGES, percent, points
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs
 from sfsc_deploy.verification.thresholds import MIN_STRANGERS_ACCEPTED, Thresholds
 from sfsc_deploy.verification.verdict import Finding, measured, unverified
@@ -85,14 +85,10 @@ def _text(tried: Tried, fpr: float, gain: Interval) -> str:
     change, shift = tried.here.tpr - tried.weaker.tpr, tried.restoring - tried.threshold
     return (
         f"At {tried.threshold:.4f}, tuned on {tried.anchor} for a false positive rate of {tried.fpr:g}, it has "
-        f"{fpr:.2g} here, and accepts {_percent(tried.here.tpr)} of the right pairs; the weaker self-test, tuned for "
-        f"itself, {_percent(tried.weaker.tpr)} ({100 * change:+.1f} points, 95 % interval {100 * gain.low:+.1f} to "
-        f"{100 * gain.high:+.1f}). A threshold of {tried.restoring:.4f} ({shift:+.4f}) would restore the rate."
+        f"{fpr:.2g} here, and accepts {percent(tried.here.tpr)} of the right pairs; the weaker self-test, tuned for "
+        f"itself, {percent(tried.weaker.tpr)} ({points(change)} points, 95 % interval {points(gain.low)} to "
+        f"{points(gain.high)}). A threshold of {tried.restoring:.4f} ({shift:+.4f}) would restore the rate."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _details(tried: Tried, fpr: float, gain: Interval) -> dict[str, float | str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.metrics import retrieve
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.verification.fidelity import Agreement
 from sfsc_deploy.verification.waterfall.steps import STEPS, Figures, Step
@@ -84,8 +83,7 @@ def _told(covers: tuple[str, ...]) -> str:
 
 
 def _point(probe: Probe, rows: NDArray[np.float32]) -> _Point:
-    query, gallery = probe.retrieval()
-    result = retrieve(rows[query], rows[gallery], probe.labels(query), probe.labels(gallery))
+    result = probe.search(rows, rows)
     return _Point(rows, result.map if result.queries else None)
 
 
