@@ -101,11 +101,13 @@ class Build(_Part):
         status: of the artifact.
         command: what builds it there; None for what is built where it is exported.
         device: what it was built on, where it runs on nothing else.
+        onnx_sha256: of the ONNX file that it was built from; None where there is none, or it wasn't recorded.
     """
 
     status: BuildStatus = "built"
     command: str | None = None
     device: EngineDevice | None = None
+    onnx_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _unbuilt_says_how(self) -> "Build":

@@ -17,9 +17,7 @@ from sfsc_deploy.runtime.engine.build import Compatibility, build_plan
 from sfsc_deploy.runtime.engine.cuda import gpu
 from sfsc_deploy.runtime.engine.fitness import Host, why_not_built_here, why_not_hardware_compatible
 from sfsc_deploy.runtime.engine.library import Tensorrt, obstacle, tensorrt
-
-CACHE_SUFFIX = ".timing.cache"
-"""Of what the builder measured, after the stem of the recipe: the next build on the same device is faster."""
+from sfsc_deploy.runtime.engine.timings import SUFFIX, keep_timings, read_timings
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,12 @@ class Built:
     Attributes:
         engine: the file.
         sidecar: the record beside it.
+        remarks: what its user should know besides, in sentences.
     """
 
     engine: Path
     sidecar: Sidecar
+    remarks: tuple[str, ...] = ()
 
 
 def build(task: BuildTask) -> Built:
@@ -66,14 +66,13 @@ def build(task: BuildTask) -> Built:
     onnx = _read_onnx(task.recipe, recipe)
     source = _read_source(task.recipe, recipe)
     trt, host = _machine(engine, recipe, task.compatibility)
-    cache = task.recipe.with_name(task.recipe.name.removesuffix(RECIPE_SUFFIX) + CACHE_SUFFIX)
-    plan = build_plan(trt, onnx, recipe, task.compatibility, cache.read_bytes() if cache.exists() else b"")
+    timings = task.recipe.with_name(task.recipe.name.removesuffix(RECIPE_SUFFIX) + SUFFIX)
+    plan = build_plan(trt, onnx, recipe, task.compatibility, read_timings(timings))
+    remarks = keep_timings(timings, plan)
     _write(engine, plan.engine)
-    if plan.timing_cache:
-        _write(cache, plan.timing_cache)
-    sidecar = built_sidecar(source, engine, recipe.command, _device(task, host))
+    sidecar = built_sidecar(source, engine, recipe, _device(task, host))
     write_sidecar(engine, sidecar)
-    return Built(engine, sidecar)
+    return Built(engine, sidecar, remarks)
 
 
 def read_recipe(path: Path) -> BuildRecipe:
@@ -109,8 +108,8 @@ def why_not_here(compute_capability: str, version: str) -> str | None:
     return why_not_built_here(host, compute_capability, version)
 
 
-def built_sidecar(source: Sidecar, engine: Path, command: str, device: EngineDevice) -> Sidecar:
-    """The sidecar of an engine that was built from what `source` describes.
+def built_sidecar(source: Sidecar, engine: Path, recipe: BuildRecipe, device: EngineDevice) -> Sidecar:
+    """The sidecar of an engine that was built, by `recipe`, from what `source` describes.
 
     How near it comes to the reference is left open: an engine is verified itself, it inherits nothing.
     """
@@ -118,7 +117,7 @@ def built_sidecar(source: Sidecar, engine: Path, command: str, device: EngineDev
         "files": {engine.name: sha256_of(engine)},
         "size_bytes": engine.stat().st_size,
         "tools": {**source.tools, "sfsc-deploy": __version__, "tensorrt": device.tensorrt, "cuda": device.cuda},
-        "build": Build(status="built", command=command, device=device),
+        "build": Build(status="built", command=recipe.command, device=device, onnx_sha256=recipe.onnx_sha256),
         "fidelity": None,
     }
     return Sidecar(**source.model_dump(exclude=set(changed)) | changed)

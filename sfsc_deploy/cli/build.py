@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sfsc_deploy.cli.console import results
+from sfsc_deploy.cli.console import notices, results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
 
@@ -50,8 +50,10 @@ def build(
 
     compatibility = Compatibility(version=version_compatible, hardware=hardware_compatible)
     built = run_build(BuildTask(recipe, overwrite, compatibility, device_name))
+    for remark in built.remarks:
+        notices().print(remark, soft_wrap=True)
     results(json_file).print(_text(built), soft_wrap=True)
-    write_json({"engine": built.engine, "sidecar": built.sidecar}, json_file)
+    write_json({"engine": built.engine, "sidecar": built.sidecar, "remarks": built.remarks}, json_file)
 
 
 def _text(built: "Built") -> str:

@@ -1,12 +1,13 @@
 """Is it the file that was exported, whole, and has it been built?"""
 
 from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
 
-from sfsc_deploy.artifact import Description, Sidecar, check_files, read_sidecar, sidecar_path
+from sfsc_deploy.artifact import Description, check_files, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
+from sfsc_deploy.verification.recordings import NO_HASH, intact_recording
+from sfsc_deploy.verification.sources import with_source
 from sfsc_deploy.verification.subject import FORMAT_OF
 from sfsc_deploy.verification.verdict import Finding, Status, failed, not_reached, passed, unverified
 
@@ -41,7 +42,6 @@ def built(opened: Opened) -> Finding:
 
 
 _EXPORT = "sfsc-deploy export --profile ..."
-_NO_HASH = "Its hash was not recorded when it was built: nothing tells whether it is still the same."
 
 
 def _problems(opened: Opened, probes: Probes) -> Iterator[str | None]:
@@ -93,29 +93,10 @@ def _intact_recording(opened: Opened) -> Finding:
 
     if not isinstance(opened.embedder, RecordedEmbedder):
         return not_reached("readable", opened.readable)
-    sidecar, recording = opened.subject.sidecar, opened.embedder.recording
+    sidecar = opened.subject.sidecar
     if sidecar is None:
         return _without_sidecar(opened)
-    if recording.probe not in (None, sidecar.probe.sha256):
-        return failed("It was recorded with another probe than the one that the artifact was exported with.")
-    name = PureWindowsPath(recording.artifact).name  # both / and \ separate
-    if name not in sidecar.files:
-        return unverified(_NO_HASH, sidecar.build.command)
-    beside = _sidecar_beside(opened.subject.path.with_name(name))
-    if beside and beside.build.status == "built" and beside.files != sidecar.files:
-        return failed(f"It was recorded from another {name} than the one that lies beside it: record it anew.")
-    ran = recording.files
-    differing = [name for name, expected in sidecar.files.items() if ran.get(name) != expected]
-    if differing:
-        return failed(f"What ran on the device is not what was exported: {', '.join(differing)} differ.")
-    return passed("What ran on the device has the hashes of its sidecar.")
-
-
-def _sidecar_beside(artifact: Path) -> Sidecar | None:
-    try:
-        return read_sidecar(artifact)
-    except SfscError:
-        return None
+    return intact_recording(opened.embedder.recording, sidecar, opened.subject.path.parent)
 
 
 def _intact_artifact(opened: Opened) -> Finding:
@@ -123,8 +104,9 @@ def _intact_artifact(opened: Opened) -> Finding:
     if subject.sidecar is None:
         return _without_sidecar(opened)
     if subject.is_built and subject.path.name not in subject.sidecar.files:
-        return unverified(_NO_HASH, subject.sidecar.build.command)
-    return passed(f"As the sidecar says: {', '.join(subject.sidecar.files)}.")
+        return unverified(NO_HASH, subject.sidecar.build.command)
+    found = passed(f"As the sidecar says: {', '.join(subject.sidecar.files)}.")
+    return with_source(found, subject.path, subject.sidecar)
 
 
 def _without_sidecar(opened: Opened) -> Finding:

@@ -140,12 +140,13 @@ def test_the_sidecar_of_an_engine_inherits_no_verdict(left: Left) -> None:
     device = EngineDevice(name="a jetson", gpu="Orin", compute_capability="8.7", tensorrt="10.3.0", cuda="12.6")
     of_the_model = Fidelity(min_cosine=0.9999, p1_cosine=0.9999, median_cosine=1, images=48)
     source = read_sidecar(left.onnx).model_copy(update={"fidelity": of_the_model})
-    sidecar = built_sidecar(source, left.engine, left.read().command, device)
+    sidecar = built_sidecar(source, left.engine, left.read(), device)
     assert sidecar.files == {"jetson.engine": sha256(b"what a builder gave").hexdigest()}
     assert check_files(left.engine, sidecar) == []
     assert sidecar.build.status == "built"
     assert sidecar.build.device == device
     assert sidecar.build.command == "sfsc-deploy build jetson.build.json"
+    assert sidecar.build.onnx_sha256 == sha256(left.onnx.read_bytes()).hexdigest()
     assert sidecar.fidelity is None
     assert sidecar.size_bytes == len(b"what a builder gave")
     assert sidecar.tools == {**source.tools, "sfsc-deploy": __version__, "tensorrt": "10.3.0", "cuda": "12.6"}

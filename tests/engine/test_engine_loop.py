@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime", reason="computes what stands in for the devic
 
 from fleet import export_all, make_run
 from sfsc_deploy.artifact import EngineDevice, read_sidecar, write_sidecar
-from sfsc_deploy.building import built_sidecar
+from sfsc_deploy.building import built_sidecar, read_recipe
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import PROBE
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
@@ -38,7 +38,7 @@ def sent_back(dist: Path) -> Path:
     """The recording of the device; its engine stays there."""
     engine, onnx = dist / "jetson-orin.engine", dist / "jetson-orin.onnx"
     engine.write_bytes(b"stands where the engine lies on the device")
-    sidecar = built_sidecar(read_sidecar(onnx), engine, "sfsc-deploy build jetson-orin.build.json", ON_ORIN)
+    sidecar = built_sidecar(read_sidecar(onnx), engine, read_recipe(dist / "jetson-orin.build.json"), ON_ORIN)
     write_sidecar(engine, sidecar)
     recorded = dist / "jetson-orin.safetensors"
     with OnnxEmbedder(onnx) as stand_in:

@@ -40,7 +40,10 @@ def make_engine(dist: Path) -> Path:
     """A built engine with its own sidecar, of bytes that nobody can run."""
     engine = dist / "jetson-orin.engine"
     engine.write_bytes(b"an engine")
-    built = {"files": {engine.name: sha256_of(engine)}, "build": Build()}
+    built = {
+        "files": {engine.name: sha256_of(engine)},
+        "build": Build(onnx_sha256=sha256_of(dist / "jetson-orin.onnx")),
+    }
     write_sidecar(engine, read_sidecar(engine).model_copy(update=built))
     return engine
 

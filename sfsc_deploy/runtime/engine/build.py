@@ -36,10 +36,12 @@ class Plan:
     Attributes:
         engine: the bytes of the file.
         timing_cache: what the builder measured, to build faster next time; empty where it gave nothing.
+        timings_used: whether what an earlier build measured could be used.
     """
 
     engine: bytes
     timing_cache: bytes
+    timings_used: bool
 
 
 def build_plan(
@@ -52,7 +54,7 @@ def build_plan(
         onnx: the typed model.
         recipe: shapes and workspace.
         compatibility: where else it is to run.
-        timing_cache: of an earlier build, or empty; one that doesn't fit this device is not used.
+        timing_cache: of an earlier build, or empty; one that is damaged or doesn't fit this device is not used.
 
     Raises:
         SfscError: there is no usable GPU, or TensorRT can't parse or build the model; in its own words.
@@ -65,14 +67,14 @@ def build_plan(
     if not parser.parse(onnx):
         raise _not_understood(trt, parser, recipe, messages)
     config = _configure(trt, builder, recipe, compatibility)
-    _use_timing_cache(config, timing_cache)
+    used = _use_timing_cache(config, timing_cache)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise SfscError(
             f"TensorRT {trt.__version__} couldn't build {recipe.engine}: {messages}",
             "If memory is what lacks: end other programs, or export with less workspace_mb in the profile.",
         )
-    return Plan(bytes(engine), _measured(config))
+    return Plan(bytes(engine), _measured(config), used)
 
 
 def _strongly_typed(trt: Tensorrt) -> int:
@@ -110,12 +112,24 @@ def _configure(
     return config
 
 
-def _use_timing_cache(config: api.IBuilderConfig, stored: bytes) -> None:
-    """Attach the stored timings, or an empty cache where they are of another device or version."""
-    for content in (stored, b""):
+def _use_timing_cache(config: api.IBuilderConfig, stored: bytes) -> bool:
+    """Attach the stored timings, or an empty cache where they are damaged, or of another device or version.
+
+    Returns:
+        Whether the stored ones are used.
+    """
+    if stored and _is_attached(config, stored):
+        return True
+    _is_attached(config, b"")
+    return False
+
+
+def _is_attached(config: api.IBuilderConfig, content: bytes) -> bool:
+    try:
         cache = config.create_timing_cache(content)
-        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
-            return
+        return cache is not None and config.set_timing_cache(cache, ignore_mismatch=False)
+    except Exception:  # the bindings raise what they like; a build goes on without timings
+        return False
 
 
 def _measured(config: api.IBuilderConfig) -> bytes:
