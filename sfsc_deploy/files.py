@@ -1,5 +1,7 @@
 """Writing files whole or not at all, and telling them apart by their hash."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import os

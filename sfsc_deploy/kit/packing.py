@@ -23,8 +23,10 @@ MODULES = (
     "device_name.py",
     "errors.py",
     "extras.py",
+    "files.py",
     "data/decoding.py",
     "kit/runner/__init__.py",
+    "kit/runner/building.py",
     "kit/runner/engine_file.py",
     "kit/runner/main.py",
     "kit/runner/manifest.py",
@@ -44,6 +46,7 @@ MODULES = (
     "runtime/engine/library.py",
     "runtime/engine/plan.py",
     "runtime/engine/session.py",
+    "runtime/engine/timings.py",
     "runtime/engine/versions.py",
 )
 """Of this package, what the runner consists of: nothing but the standard library, numpy and a runtime is imported."""

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--providers", metavar="A,B", help="of ONNX Runtime (default: CPUExecutionProvider)")
     parser.add_argument("--compute-units", metavar="UNITS", help="of a Mac, as CPU_AND_NE (default: its profile's)")
     parser.add_argument("--out", metavar="DIR", help=f"where recordings go (default: {RECORDED}, in the kit)")
-    parser.add_argument("--overwrite", action="store_true", help="replace recordings that are there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace recordings and engines that are there")
     return parser
 
 
@@ -89,10 +89,12 @@ def _start(entry: Entry, out: Path, device: str, chosen: argparse.Namespace) -> 
     if entry.kind == "engine":
         if sys.version_info < _ENGINES_NEED:
             raise SfscError("TensorRT engines take Python 3.10 here.", "Run the kit with a newer Python.")
-        from sfsc_deploy.kit.runner.engine_file import EngineFile, build
+        from sfsc_deploy.kit.runner.engine_file import EngineFile
 
         if entry.recipe is not None:
-            path, sidecar = build(entry, out, device)
+            from sfsc_deploy.kit.runner.building import build
+
+            path, sidecar = build(entry, out, device, overwrite=chosen.overwrite)
         running = EngineFile(path, sidecar)
     elif entry.kind == "package":
         from sfsc_deploy.kit.runner.package import Package

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all; raises as `replacing`."""
     header: dict[str, Any] = {_METADATA: dict(metadata)}
     parts, start = [], 0
     # Widest elements first keeps every array aligned, which some readers ask for.
@@ -56,13 +56,8 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str,
         start += part.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        partial.write_bytes(_LENGTH.pack(len(text)) + text + b"".join(parts))
-        partial.replace(path)
-    finally:
-        if partial.exists():
-            partial.unlink()
+    with replacing(path) as beside:
+        beside.write_bytes(_LENGTH.pack(len(text)) + text + b"".join(parts))
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
