@@ -43,7 +43,7 @@ def kit(
     from sfsc_deploy.kit.contents import content_of
     from sfsc_deploy.kit.packing import SUFFIX, pack, readme
 
-    contents = list({content.artifact: content for content in map(content_of, artifacts)}.values())
+    contents = list({content.artifact.resolve(): content for content in map(content_of, artifacts)}.values())
     target = out or contents[0].artifact.with_suffix(SUFFIX)
     if target.exists() and not overwrite:
         raise SfscError(f"{target} exists already.", "Choose another --out, or allow it with --overwrite.")
@@ -57,4 +57,9 @@ def _listed(contents: "Sequence[Content]") -> str:
 
 
 def _facts(content: "Content") -> dict[str, object]:
-    return {"artifact": content.artifact, "kind": content.kind, "built_there": content.recipe is not None}
+    return {
+        "artifact": content.artifact,
+        "kind": content.kind,
+        "built_there": content.recipe is not None,
+        "unknown": content.unknown,
+    }

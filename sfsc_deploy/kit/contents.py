@@ -10,6 +10,7 @@ from sfsc_deploy.building import read_recipe
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS, format_of, known_suffixes, written_suffix
+from sfsc_deploy.kit.engines import refuse_stale, unknown_of
 
 _ENGINE = written_suffix("tensorrt")
 _ONNX = written_suffix("onnx")
@@ -26,6 +27,7 @@ class Content:
         recipe: name of the recipe that builds it on the device; None where it is built.
         files: all that belongs to it, without the probe, by the name in the kit.
         probe: what it is tried on.
+        unknown: what is not known of it, in sentences.
     """
 
     artifact: Path
@@ -34,6 +36,7 @@ class Content:
     recipe: str | None
     files: Mapping[str, Path]
     probe: Path
+    unknown: tuple[str, ...] = ()
 
 
 def content_of(named: Path) -> Content:
@@ -44,7 +47,8 @@ def content_of(named: Path) -> Content:
             suffix, what lies there for that device.
 
     Raises:
-        SfscError: it doesn't exist, lacks its sidecar or its probe, or one of these isn't what was exported.
+        SfscError: it doesn't exist, lacks its sidecar or its probe, one of these isn't what was exported, or it is an
+            engine of an earlier export.
     """
     artifact = _artifact(named)
     sidecar = read_sidecar(artifact)
@@ -55,6 +59,9 @@ def content_of(named: Path) -> Content:
     assert known is not None
     built = artifact.exists()
     record = sidecar_path(artifact)
+    as_built = built and known.kind == "engine"
+    if as_built:
+        refuse_stale(artifact, sidecar)
     files = _parts(artifact) if built else _sources(artifact)
     return Content(
         artifact,
@@ -63,6 +70,7 @@ def content_of(named: Path) -> Content:
         None if built else artifact.stem + RECIPE_SUFFIX,
         files | {record.name: record},
         _probe(artifact, sidecar),
+        unknown_of(artifact, sidecar) if as_built else (),
     )
 
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -12,11 +12,10 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing, sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS
 from sfsc_deploy.kit.contents import Content
+from sfsc_deploy.kit.names import README, RUNNER, files_of, recordings_of
 from sfsc_deploy.kit.runner.manifest import MANIFEST
 
 SUFFIX = ".kit.zip"
-README = "README.txt"
-RUNNER = "run.pyz"
 
 MODULES = (
     "__init__.py",
@@ -70,9 +69,10 @@ def pack(contents: Sequence[Content], target: Path) -> Path:
         target: path of the archive.
 
     Raises:
-        SfscError: the artifacts have different probes, or files of one name that differ; or `target` can't be written.
+        SfscError: the artifacts have different probes, or names that are one (see `names.files_of`); or `target` can't
+            be written.
     """
-    files = _files(contents)
+    files = files_of(contents)
     manifest = _manifest(contents, {name: sha256_of(path) for name, path in files.items()})
     with replacing(target) as beside, ZipFile(beside, "w") as archive:
         for name, text in ((README, readme(contents)), (MANIFEST, manifest)):
@@ -98,8 +98,7 @@ def runner() -> bytes:
 
 def readme(contents: Sequence[Content]) -> str:
     """The steps from a kit to a verified device."""
-    stems = [content.artifact.stem for content in contents]
-    recorded = " ".join(f"{stem}.safetensors" for stem in stems)
+    recorded = " ".join(recordings_of(contents))
     needs = ", ".join(sorted({_NEEDS[content.kind] for content in contents}))
     steps = (
         f"1. Here, on the device:  python3 {RUNNER}\n"
@@ -110,22 +109,10 @@ def readme(contents: Sequence[Content]) -> str:
     recipes = [content.recipe for content in contents if content.recipe]
     if recipes:
         steps += f"\nWhere sfsc-deploy is installed here, it builds an engine too: sfsc-deploy build {recipes[0]}\n"
-    return steps
+    return steps + "".join(f"\n{sentence}\n" for content in contents for sentence in content.unknown)
 
 
 _NEEDS: Mapping[str, str] = {known.kind: known.software for known in ARTIFACT_FORMATS.values()}
-
-
-def _files(contents: Iterable[Content]) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for content in contents:
-        for name, path in {**content.files, content.probe.name: content.probe}.items():
-            if name in files and sha256_of(files[name]) != sha256_of(path):
-                raise SfscError(
-                    f"{files[name]} and {path} are different files of one name.", "Make a kit for each, with --out."
-                )
-            files.setdefault(name, path)
-    return files
 
 
 def _manifest(contents: Sequence[Content], hashes: Mapping[str, str]) -> str:
@@ -138,8 +125,14 @@ def _manifest(contents: Sequence[Content], hashes: Mapping[str, str]) -> str:
         "sfsc-deploy": sfsc_deploy.__version__,
         "probe": probes.pop(),
         "artifacts": [
-            {"file": each.artifact.name, "kind": each.kind, "sidecar": each.sidecar, "recipe": each.recipe}
-            for each in contents
+            {
+                "file": each.artifact.name,
+                "kind": each.kind,
+                "sidecar": each.sidecar,
+                "recipe": each.recipe,
+                "recording": recording,
+            }
+            for each, recording in zip(contents, recordings_of(contents), strict=True)
         ],
         "files": dict(sorted({**hashes, **added}.items())),
     }

@@ -10,6 +10,8 @@ from sfsc_deploy.formats import written_suffix
 from sfsc_deploy.run_folder import RECIPE, is_probe, parse
 from sfsc_deploy.verification.subject import KINDS
 
+_ENGINE = written_suffix("tensorrt")
+
 
 def spread(names: Iterable[str]) -> tuple[str, ...]:
     """Put what a folder holds in its place: the artifact of each device once, sorted.
@@ -33,8 +35,8 @@ def _artifacts(folder: Path) -> list[str]:
     present = [path for path in folder.iterdir() if path.suffix in KINDS and not _is_no_artifact(path)]
     sources = {recipe.name.removesuffix(RECIPE_SUFFIX) for recipe in folder.glob(f"*{RECIPE_SUFFIX}")}
     chosen = [path for path in present if path.suffix != ".onnx" or path.stem not in sources]
-    at_hand = {path.stem for path in chosen if KINDS[path.suffix] == "engine" or _stands_for_engine(path)}
-    chosen += [folder / (name + written_suffix("tensorrt")) for name in sources - at_hand]
+    at_hand = {_stem(path) for path in chosen if KINDS[path.suffix] == "engine" or _stands_for_engine(path)}
+    chosen += [folder / (name + _ENGINE) for name in sources - at_hand]
     if not chosen:
         raise SfscError(
             f"{folder} holds nothing to verify: neither artifacts nor a run.",
@@ -44,17 +46,27 @@ def _artifacts(folder: Path) -> list[str]:
 
 
 def _stands_for_engine(path: Path) -> bool:
-    """Whether embeddings are of what is to be built beside them; without a sidecar on both sides nothing tells."""
+    """Whether embeddings are of the engine that is to be built beside them.
+
+    What can't be read is taken for such: verification tells what is wrong with it.
+    """
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
     if KINDS[path.suffix] != "recorded":
         return False
     try:
-        expected = read_sidecar(path.with_suffix(written_suffix("tensorrt"))).description()
         with RecordedEmbedder(path) as recorded:
-            return recorded.sidecar is None or recorded.sidecar.description() == expected
+            ran = recorded.sidecar
+        expected = read_sidecar(path.with_name(_stem(path) + _ENGINE)) if ran and ran.format == "tensorrt" else None
     except SfscError:
         return True
+    return ran is not None and expected is not None and ran.description() == expected.description()
+
+
+def _stem(path: Path) -> str:
+    """The name of a device; a kit records `a.engine` as `a.engine.safetensors` where another `a` is in it."""
+    inner = Path(path.stem)
+    return inner.stem if KINDS.get(inner.suffix) == "engine" else path.stem
 
 
 def _is_no_artifact(path: Path) -> bool:

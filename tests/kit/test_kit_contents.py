@@ -14,7 +14,8 @@ pytest.importorskip("onnx", reason="writes the artifacts")
 from kits import left_by_an_export
 from left_for_device import leave
 from samples import sample_probe, sample_sidecar
-from sfsc_deploy.artifact import ProbeFile, read_sidecar, write_sidecar
+from sfsc_deploy.artifact import EngineDevice, ProbeFile, read_sidecar, write_sidecar
+from sfsc_deploy.building import built_sidecar, read_recipe
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
@@ -128,9 +129,102 @@ def test_artifacts_of_different_exports_are_not_mixed(artifact: Path, tmp_path: 
     another_probe(other)
     probe = ProbeFile(file="probe.safetensors", sha256=sha256_of(other.with_name("probe.safetensors")))
     write_sidecar(other, read_sidecar(other).model_copy(update={"probe": probe}))
+    other = other.rename(other.with_name("other.onnx"))
+    facts = {"files": {other.name: sha256_of(other)}, "probe": probe}
+    write_sidecar(other, read_sidecar(artifact).model_copy(update=facts))
     with pytest.raises(SfscError, match="different files of one name"):
         pack([content_of(artifact), content_of(other)], tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
+
+
+def copied(artifact: Path, target: Path, **changed: object) -> Path:
+    """The artifact under another name, with a sidecar and the probe."""
+    target.parent.mkdir(exist_ok=True)
+    shutil.copy(artifact, target)
+    sidecar = read_sidecar(artifact)
+    write_sidecar(target, sidecar.model_copy(update={"files": {target.name: sha256_of(target)}, **changed}))
+    if target.parent != artifact.parent:
+        shutil.copy(artifact.with_name("probe.safetensors"), target.parent)
+    return target
+
+
+@pytest.mark.parametrize("name", ["tiny.onnx", "Tiny.onnx"])
+def test_artifacts_of_one_name_are_not_mixed(artifact: Path, tmp_path: Path, name: str) -> None:
+    other = copied(artifact, tmp_path / "other" / name)
+    with pytest.raises(SfscError, match="different artifacts of one name") as refusal:
+        pack([content_of(artifact), content_of(other)], tmp_path / "a.zip")
+    assert "--out" in refusal.value.remedy
+
+
+def test_artifacts_of_one_stem_are_recorded_under_their_whole_names(artifact: Path, tmp_path: Path) -> None:
+    names = ("tiny.ort", "other.onnx", "probe.onnx", "tiny.ort.onnx")
+    others = [copied(artifact, artifact.with_name(name)) for name in names]
+    contents = [content_of(path) for path in (artifact, *others)]
+    expected = ["tiny.onnx", "tiny.ort", "other", "probe.onnx", "tiny.ort.onnx"]
+    with ZipFile(pack(contents, tmp_path / "a.zip")) as kit:
+        recordings = [entry["recording"] for entry in json.loads(kit.read("kit.json"))["artifacts"]]
+        told = kit.read("README.txt").decode()
+    assert recordings == [f"{name}.safetensors" for name in expected]
+    assert " ".join(recordings) in told
+
+
+@pytest.mark.parametrize("name", ["kit.json", "readme.txt", "run.pyz"])
+def test_a_probe_named_like_a_file_of_the_kit_is_refused(artifact: Path, tmp_path: Path, name: str) -> None:
+    probe = artifact.with_name("probe.safetensors").rename(artifact.with_name(name))
+    named = ProbeFile(file=name, sha256=sha256_of(probe))
+    write_sidecar(artifact, read_sidecar(artifact).model_copy(update={"probe": named}))
+    with pytest.raises(SfscError, match="a file that every kit holds"):
+        pack([content_of(artifact)], tmp_path / "a.zip")
+
+
+def built(unbuilt: Path, **changed: object) -> Path:
+    """Bytes in the place of the engine, and the sidecar that `build` writes for them."""
+    unbuilt.write_bytes(b"stands where an engine lies")
+    device = EngineDevice(name="a jetson", gpu="Orin", compute_capability="8.7", tensorrt="10.3.0", cuda="12.6")
+    recipe = read_recipe(unbuilt.with_name("jetson.build.json"))
+    sidecar = built_sidecar(read_sidecar(unbuilt.with_suffix(".onnx")), unbuilt, recipe, device)
+    build = sidecar.build.model_copy(update=changed)
+    write_sidecar(unbuilt, sidecar.model_copy(update={"build": build}))
+    return unbuilt
+
+
+def test_an_engine_is_packed_as_it_was_built(unbuilt: Path) -> None:
+    content = content_of(built(unbuilt))
+    assert (content.recipe, content.unknown) == (None, ())
+    assert set(content.files) == {"jetson.engine", "jetson.engine.json"}
+
+
+def test_an_engine_of_an_earlier_export_is_not_packed(unbuilt: Path) -> None:
+    engine = built(unbuilt)
+    onnx = write_tiny_onnx(engine.with_suffix(".onnx"), tiny_weights(seed=7))
+    for named in (engine, onnx):
+        with pytest.raises(SfscError, match="not that of the present export") as refusal:
+            content_of(named)
+        assert "--overwrite" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"onnx_sha256": None}, "not recorded from which ONNX file it was built"),
+        ({"device": None}, "not recorded on which GPU and with which TensorRT it was built"),
+    ],
+)
+def test_what_is_not_known_of_an_engine_is_told(unbuilt: Path, changed: dict[str, object], told: str) -> None:
+    answer = CliRunner().invoke(app, ["kit", str(built(unbuilt, **changed))])
+    assert answer.exit_code == 0, answer.output
+    assert told in answer.stdout
+
+
+def test_an_engine_that_was_built_by_hand_is_packed_and_told_of(unbuilt: Path, tmp_path: Path) -> None:
+    unbuilt.write_bytes(b"what trtexec built")
+    answer = CliRunner().invoke(app, ["kit", str(unbuilt), "--out", str(tmp_path / "a.zip"), "--json", "-"])
+    assert answer.exit_code == 0, answer.output
+    (unknown,) = json.loads(answer.stdout)["artifacts"][0]["unknown"]
+    assert "built by hand" in unknown
+    assert "UNVERIFIED" in unknown
+    with ZipFile(tmp_path / "a.zip") as kit:
+        assert unknown in kit.read("README.txt").decode()
 
 
 def test_the_command_names_the_kit_after_the_artifact_and_overwrites_nothing(artifact: Path, unbuilt: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("onnx", reason="writes the model that an engine is built from")
+pytest.importorskip("onnxruntime", reason="runs it in the engine's place")
 
 from kits import left_by_an_export, run_kit, unpack
 from left_for_device import L4, ORIN, leave
@@ -21,8 +22,13 @@ from sfsc_deploy.kit.packing import pack
 from sfsc_deploy.kit.runner import building as kit_building
 from sfsc_deploy.kit.runner import engine_file, package
 from sfsc_deploy.kit.runner.manifest import Entry, open_kit
+from sfsc_deploy.kit.runner.onnx_file import OnnxFile
+from sfsc_deploy.kit.runner.probe import read_probe
+from sfsc_deploy.kit.runner.recording import Ran, record
 from sfsc_deploy.runtime.engine.build import Compatibility, Plan
 from sfsc_deploy.runtime.engine.fitness import Host
+from sfsc_deploy.verification import Status
+from sfsc_deploy.verification.verify import verify
 
 ON_ORIN = Host("10.3.0", ORIN)
 
@@ -199,6 +205,38 @@ def test_another_model_under_the_name_of_the_recipe_is_not_built(kit: Path) -> N
     (kit / "kit.json").write_text(json.dumps(manifest))
     with pytest.raises(SfscError, match=r"no hash of 'jetson\.onnx'"):
         open_kit(kit)
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Path:
+    """A kit with an engine that was built without our sidecar, by trtexec."""
+    artifact = left_by_an_export(tmp_path)
+    left = leave(tmp_path)
+    for path in (left.onnx, left.engine):
+        write_sidecar(path, read_sidecar(path).model_copy(update={"probe": read_sidecar(artifact).probe}))
+    left.engine.write_bytes(b"what trtexec built")
+    return unpack(pack([content_of(left.engine)], tmp_path / "a.zip"), tmp_path / "device")
+
+
+def test_what_is_recorded_of_an_engine_built_by_hand_does_not_pass(by_hand: Path, tmp_path: Path) -> None:
+    (entry,) = open_kit(by_hand).artifacts
+    recorded = tmp_path / entry.recording
+    ran = Ran(entry.path, entry.sidecar, OnnxFile(tmp_path / "jetson.onnx", ["CPUExecutionProvider"]), "a jetson")
+    record(ran, read_probe(by_hand / "probe.safetensors"), read_sidecar(tmp_path / "tiny.onnx").probe.sha256, recorded)
+    verdict = verify([str(tmp_path / "tiny.onnx"), str(recorded)])
+    found = {check.name: check.status for check in verdict.checks if check.subject == str(recorded)}
+    assert {found[name] for name in ("intact", "built", "precision")} == {Status.UNVERIFIED}
+
+
+def test_an_engine_built_by_hand_that_is_not_what_was_packed_is_not_run(by_hand: Path) -> None:
+    (by_hand / "jetson.engine").write_bytes(b"another")
+    with pytest.raises(SfscError, match=r"Not what was packed: jetson\.engine"):
+        open_kit(by_hand)
+    manifest = json.loads((by_hand / "kit.json").read_text())
+    del manifest["files"]["jetson.engine"]
+    (by_hand / "kit.json").write_text(json.dumps(manifest))
+    with pytest.raises(SfscError, match=r"no hash of 'jetson\.engine'"):
+        open_kit(by_hand)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="this is a Mac")

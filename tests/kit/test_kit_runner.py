@@ -14,7 +14,8 @@ pytest.importorskip("onnxruntime", reason="runs them")
 
 import sfsc_deploy
 from kits import OF_A_WORKSTATION, ON_A_DEVICE, left_by_an_export, run_kit, unpack
-from samples import sample_probe
+from samples import sample_probe, sample_sidecar
+from sfsc_deploy.artifact import read_sidecar, write_sidecar
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.kit.contents import content_of
 from sfsc_deploy.kit.packing import EMPTY, MODULES, pack
@@ -78,6 +79,28 @@ def test_recordings_are_not_replaced_unasked(kit: Path) -> None:
     assert (again.returncode, "would be overwritten" in again.stderr) == (2, True)
     assert run_kit(kit, "--overwrite", "tiny.onnx").returncode == 0
     assert run_kit(kit, "other.onnx").returncode == 2
+
+
+def in_format_of_onnx_runtime(artifact: Path) -> Path:
+    """The artifact once more, as an .ort file of the same stem."""
+    import onnxruntime
+
+    target, options = artifact.with_suffix(".ort"), onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(target)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(artifact, options, providers=["CPUExecutionProvider"])
+    write_sidecar(target, sample_sidecar(target, format="ort", probe=read_sidecar(artifact).probe))
+    return target
+
+
+def test_two_artifacts_of_one_stem_are_both_recorded(artifact: Path, tmp_path: Path) -> None:
+    contents = [content_of(artifact), content_of(in_format_of_onnx_runtime(artifact))]
+    kit = unpack(pack(contents, tmp_path / "a.zip"), tmp_path / "both")
+    answer = run_kit(kit)
+    assert answer.returncode == 0, answer.stderr
+    for name in ("tiny.onnx", "tiny.ort"):
+        with RecordedEmbedder(kit / "recorded" / f"{name}.safetensors") as recorded:
+            assert recorded.recording.artifact == name
 
 
 def grown(kit: Path) -> None:

@@ -63,6 +63,22 @@ def test_what_was_recorded_of_an_earlier_export_does_not_stand_for_the_engine(di
     assert {engine.name, recorded.name} <= set(found(dist))
 
 
+def test_what_a_kit_recorded_under_the_whole_name_of_an_engine_stands_for_it(dist: Path) -> None:
+    with OnnxEmbedder(dist / "jetson-orin.onnx") as stand_in:
+        record_probe(stand_in, Probe.load(dist / PROBE), dist / "jetson-orin.engine.safetensors")
+    assert "jetson-orin.engine.safetensors" in found(dist)
+    assert "jetson-orin.engine" not in found(dist)
+
+
+@pytest.mark.parametrize("other", ["a run folder", "server-cpu.onnx"])
+def test_what_was_recorded_of_something_else_does_not_stand_for_the_engine(dist: Path, other: str) -> None:
+    with OnnxEmbedder(dist / "server-cpu.onnx") as stand_in:
+        if other == "a run folder":
+            stand_in.name, stand_in.sidecar = "runs/a@0.5", None
+        record_probe(stand_in, Probe.load(dist / PROBE), dist / "jetson-orin.safetensors")
+    assert {"jetson-orin.engine", "jetson-orin.safetensors"} <= set(found(dist))
+
+
 def test_everything_else_stays_as_it_is(tmp_path: Path) -> None:
     run = folder_of(tmp_path / "run", "recipe.toml", "probe.safetensors", "supernet.safetensors")
     names = (str(run), f"{run}@0.5", "a.onnx", "nowhere", str(folder_of(tmp_path / "a.mlpackage")))

@@ -30,7 +30,7 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
         entries = _chosen(kit, chosen.artifact)
         out = Path(chosen.out) if chosen.out else folder / RECORDED
         out.mkdir(parents=True, exist_ok=True)
-        targets = [out / (Path(entry.name).stem + ".safetensors") for entry in entries]
+        targets = [out / entry.recording for entry in entries]
         _refuse_existing(targets, chosen.overwrite)
     except (SfscError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -25,12 +25,14 @@ class Entry:
         kind: as `sfsc_deploy.formats` calls it.
         sidecar: its record, as JSON.
         recipe: of an engine that is built here first, as JSON; None where nothing is to be built.
+        recording: name of the file that what it embeds is written to.
     """
 
     path: Path
     kind: str
     sidecar: Mapping[str, Any]
     recipe: Mapping[str, Any] | None
+    recording: str
 
     @property
     def name(self) -> str:
@@ -112,9 +114,21 @@ def _entry(folder: Path, entry: Mapping[str, Any], files: Mapping[str, str]) -> 
     name = str(entry["file"])
     _refuse_elsewhere(folder, name)
     path = folder / name
-    if recipe is None and sha256_of(path) != sidecar["files"][name]:
-        raise SfscError(f"{name} is not what its sidecar describes. Nothing was run.", _ANEW)
-    return Entry(path, str(entry["kind"]), sidecar, recipe)
+    if recipe is None:
+        _check_built(path, sidecar, files)
+    recording = str(entry["recording"])
+    if PurePosixPath(recording).name != recording:
+        raise ValueError(f"{recording!r} is no name of a file")
+    _refuse_elsewhere(folder, recording)
+    return Entry(path, str(entry["kind"]), sidecar, recipe, recording)
+
+
+def _check_built(path: Path, sidecar: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Compare what is to run with its sidecar; that of an engine that was built by hand doesn't know it."""
+    if sidecar["build"]["status"] != "built" and path.name not in sidecar["files"]:
+        _hashed(path.name, files)
+    elif sha256_of(path) != sidecar["files"][path.name]:
+        raise SfscError(f"{path.name} is not what its sidecar describes. Nothing was run.", _ANEW)
 
 
 def _hashed(name: str, files: Mapping[str, str]) -> str:
