@@ -6,11 +6,10 @@ from pathlib import Path
 
 from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import Sidecar, check_files, read_sidecar, sidecar_path
-from sfsc_deploy.building import read_recipe
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS, format_of, known_suffixes, written_suffix
-from sfsc_deploy.kit.engines import refuse_stale, unknown_of
+from sfsc_deploy.kit.engines import recipe_of, refuse_stale, sources_of, unknown_of
 
 _ENGINE = written_suffix("tensorrt")
 _ONNX = written_suffix("onnx")
@@ -59,24 +58,23 @@ def content_of(named: Path) -> Content:
     assert known is not None
     built = artifact.exists()
     record = sidecar_path(artifact)
-    as_built = built and known.kind == "engine"
-    if as_built:
+    if built and known.kind == "engine":
         refuse_stale(artifact, sidecar)
-    files = _parts(artifact) if built else _sources(artifact)
+    files = _parts(artifact) if built else sources_of(artifact)
     return Content(
         artifact,
         known.kind,
         record.name,
-        None if built else artifact.stem + RECIPE_SUFFIX,
+        None if built else recipe_of(artifact).name,
         files | {record.name: record},
         _probe(artifact, sidecar),
-        unknown_of(artifact, sidecar) if as_built else (),
+        unknown_of(artifact, sidecar) if built else (),
     )
 
 
 def _artifact(named: Path) -> Path:
     found = _candidate(named) if format_of(named.suffix) or named.name.endswith(RECIPE_SUFFIX) else _only(named)
-    if found.exists() or (found.suffix == _ENGINE and _recipe(found).exists()):
+    if found.exists() or (found.suffix == _ENGINE and recipe_of(found).exists()):
         return found
     raise SfscError(f"{named} does not exist.", "Check the path, or export it: sfsc-deploy export --profile ...")
 
@@ -85,7 +83,7 @@ def _candidate(path: Path) -> Path:
     """What runs, of a path that may be what it is built from."""
     if path.name.endswith(RECIPE_SUFFIX):
         return path.with_name(path.name[: -len(RECIPE_SUFFIX)] + _ENGINE)
-    return path.with_suffix(_ENGINE) if path.suffix == _ONNX and _recipe(path).exists() else path
+    return path.with_suffix(_ENGINE) if path.suffix == _ONNX and recipe_of(path).exists() else path
 
 
 def _only(named: Path) -> Path:
@@ -98,27 +96,12 @@ def _only(named: Path) -> Path:
     return found.pop()
 
 
-def _recipe(artifact: Path) -> Path:
-    return artifact.with_name(artifact.stem + RECIPE_SUFFIX)
-
-
 def _parts(artifact: Path) -> dict[str, Path]:
     """The file, or all files of a package."""
     if artifact.is_file():
         return {artifact.name: artifact}
     inside = sorted(path for path in artifact.rglob("*") if path.is_file())
     return {path.relative_to(artifact.parent).as_posix(): path for path in inside}
-
-
-def _sources(engine: Path) -> dict[str, Path]:
-    """The typed model, its record and the recipe, which have to agree."""
-    recipe = _recipe(engine)
-    facts = read_recipe(recipe)
-    onnx = engine.with_name(facts.onnx)
-    if not onnx.exists() or sha256_of(onnx) != facts.onnx_sha256 or facts.engine != engine.name:
-        raise SfscError(f"{onnx} is not the file that {recipe} is for.", "Export it anew.")
-    read_sidecar(onnx)  # `sfsc-deploy build` asks for it, where that is installed on the device
-    return {path.name: path for path in (onnx, sidecar_path(onnx), recipe)}
 
 
 def _probe(artifact: Path, sidecar: Sidecar) -> Path:

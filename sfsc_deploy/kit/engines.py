@@ -1,16 +1,43 @@
-"""An engine that is packed as it was built: that it isn't a stale one, and what is not known of it."""
+"""Engines in a kit: what one is built from on the device, and what is not known of one that is built already."""
 
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX
-from sfsc_deploy.artifact import Sidecar
+from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
+from sfsc_deploy.artifact import Sidecar, read_sidecar, sidecar_path
+from sfsc_deploy.building import read_recipe
 from sfsc_deploy.built_from import built_from
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of
 
 _BY_HAND = (
     "was built by hand: from which ONNX file, with which TensorRT and for which GPU is not known. What it embeds is "
     "recorded, but verify-compat will leave it UNVERIFIED."
 )
+_SOURCE_ALONE = (
+    "is what an engine is built from, but {recipe} is missing: the kit records what this file itself embeds, and "
+    "verify-compat will leave it UNVERIFIED."
+)
+
+
+def recipe_of(artifact: Path) -> Path:
+    """Where the recipe lies that builds an engine, or that an ONNX file is built by."""
+    return artifact.with_name(artifact.stem + RECIPE_SUFFIX)
+
+
+def sources_of(engine: Path) -> dict[str, Path]:
+    """The typed model, its record and the recipe, by the name in the kit.
+
+    Raises:
+        SfscError: they don't agree with each other and with the sidecar of the engine, or one is missing.
+    """
+    recipe = recipe_of(engine)
+    facts = read_recipe(recipe)
+    onnx = engine.with_name(facts.onnx)
+    if not onnx.exists() or sha256_of(onnx) != facts.onnx_sha256 or facts.engine != engine.name:
+        raise SfscError(f"{onnx} is not the file that {recipe} is for.", "Export it anew.")
+    for path in (onnx, engine):  # `sfsc-deploy build` goes by the first, the runner by the second
+        _refuse_other_export(path, facts)
+    return {path.name: path for path in (onnx, sidecar_path(onnx), recipe)}
 
 
 def refuse_stale(engine: Path, sidecar: Sidecar) -> None:
@@ -21,20 +48,30 @@ def refuse_stale(engine: Path, sidecar: Sidecar) -> None:
     """
     problem = built_from(engine, sidecar).problem
     if problem is not None:
-        recipe = engine.with_name(engine.stem + RECIPE_SUFFIX)
         raise SfscError(
             f"{engine} is not that of the present export. {problem}",
-            f"Remove it, and the kit builds it on the device; or, there: sfsc-deploy build {recipe} --overwrite",
+            f"Remove it, and the kit builds it on the device; or, there: sfsc-deploy build {recipe_of(engine)} "
+            "--overwrite",
         )
 
 
-def unknown_of(engine: Path, sidecar: Sidecar) -> tuple[str, ...]:
-    """What its sidecar doesn't tell of an engine, in sentences."""
+def unknown_of(artifact: Path, sidecar: Sidecar) -> tuple[str, ...]:
+    """What is not known of an artifact that is packed as it is, in sentences."""
     build = sidecar.build
+    if sidecar.format != "tensorrt":
+        return ()
     if build.status != "built":
-        return (f"{engine.name} {_BY_HAND}",)
+        is_source = artifact.name in sidecar.files
+        why = _SOURCE_ALONE.format(recipe=recipe_of(artifact).name) if is_source else _BY_HAND
+        return (f"{artifact.name} {why}",)
     untold = [
         *(["on which GPU and with which TensorRT"] if build.device is None else []),
         *(["from which ONNX file"] if build.onnx_sha256 is None else []),
     ]
-    return (f"{engine.name}: it was not recorded {' and '.join(untold)} it was built.",) if untold else ()
+    return (f"{artifact.name}: it was not recorded {' and '.join(untold)} it was built.",) if untold else ()
+
+
+def _refuse_other_export(path: Path, recipe: BuildRecipe) -> None:
+    sidecar = read_sidecar(path)
+    if sidecar.files.get(recipe.onnx) != recipe.onnx_sha256 or sidecar.precision != recipe.precision:
+        raise SfscError(f"{sidecar_path(path)} is that of another export.", "Copy all files anew, or export anew.")

@@ -6,7 +6,7 @@ from sfsc_deploy.artifact import Description, check_files, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
-from sfsc_deploy.verification.recordings import NO_HASH, intact_recording
+from sfsc_deploy.verification.recordings import NO_HASH, artifact_name, intact_recording
 from sfsc_deploy.verification.sources import with_source
 from sfsc_deploy.verification.subject import FORMAT_OF
 from sfsc_deploy.verification.verdict import Finding, Status, failed, not_reached, passed, unverified
@@ -36,9 +36,19 @@ def built(opened: Opened) -> Finding:
     build = subject.sidecar.build
     if build.status == "built":
         return passed("It runs as it is.")
-    if subject.kind == "onnx" or not subject.is_built:
+    if subject.kind == "onnx" or not subject.is_built or _ran_the_source(opened):
         return unverified("What will run is still to be built from it on the device.", build.command)
     return unverified("It was built by hand: its sidecar is that of what it was built from.", build.command)
+
+
+def _ran_the_source(opened: Opened) -> bool:
+    """Whether embeddings were recorded of what the artifact is still to be built from."""
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+    sidecar, embedder = opened.subject.sidecar, opened.embedder
+    if sidecar is None or not isinstance(embedder, RecordedEmbedder):
+        return False
+    return artifact_name(embedder.recording) in sidecar.files
 
 
 _EXPORT = "sfsc-deploy export --profile ..."

@@ -33,9 +33,14 @@ def intact_recording(recording: "Recording", sidecar: Sidecar, folder: Path) -> 
     return with_source(passed("What ran on the device has the hashes of its sidecar."), artifact, sidecar)
 
 
+def artifact_name(recording: "Recording") -> str:
+    """The name of what ran, without the folders of its device."""
+    return PureWindowsPath(recording.artifact).name  # both / and \ separate
+
+
 def _beside(recording: "Recording", folder: Path) -> Path | None:
     """Where the artifact lies, if it lies beside its recording; None where no hash of it was recorded."""
-    name = PureWindowsPath(recording.artifact).name  # both / and \ separate
+    name = artifact_name(recording)
     return folder / name if name in recording.files else None
 
 

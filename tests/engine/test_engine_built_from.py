@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="writes the model that an engine is built from")
@@ -17,9 +18,13 @@ from samples import sample_probe
 from sfsc_deploy.artifact import EngineDevice, Sidecar, read_sidecar, sidecar_path, write_sidecar
 from sfsc_deploy.building import built_sidecar
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
-from sfsc_deploy.runtime.recorded import Recording, record_probe
+from sfsc_deploy.runtime.recorded import RecordedEmbedder, Recording, record_probe
+from sfsc_deploy.tensor_file import read_tensors, write_tensors
 from sfsc_deploy.verification import Check, Status
+from sfsc_deploy.verification.subject import Subject
 from sfsc_deploy.verification.verify import verify
+from sfsc_deploy.verification.waterfall.chain import Gap
+from sfsc_deploy.verification.waterfall.plain import artifact_stations
 from tiny_onnx import tiny_weights, write_tiny_onnx
 
 ON_ORIN = EngineDevice(name="a jetson", gpu="Orin", compute_capability="8.7", tensorrt="10.3.0", cuda="12.6")
@@ -52,10 +57,14 @@ def recorded(built: Left) -> Path:
     return target
 
 
-def intact(subject: Path, artifact: Path) -> Check:
+def check(name: str, subject: Path, artifact: Path) -> Check:
     verdict = verify([str(artifact), str(subject)])
-    (found,) = (check for check in verdict.checks if (check.name, check.subject) == ("intact", str(subject)))
+    (found,) = (each for each in verdict.checks if (each.name, each.subject) == (name, str(subject)))
     return found
+
+
+def intact(subject: Path, artifact: Path) -> Check:
+    return check("intact", subject, artifact)
 
 
 def export_anew(left: Left) -> None:
@@ -75,8 +84,6 @@ def forget_the_source(sidecar: Path) -> None:
 
 def rewrite(recorded: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change what a recording tells of itself."""
-    from sfsc_deploy.tensor_file import read_tensors, write_tensors
-
     stored = read_tensors(recorded)
     (key,) = stored.metadata
     told = json.loads(stored.metadata[key])
@@ -146,6 +153,32 @@ def test_a_recording_that_contradicts_the_sidecar_it_carries_fails(recorded: Pat
     rewrite(recorded, lambda told: told.update(space="6" * 64))
     found = intact(recorded, artifact)
     assert (found.status, "the sidecar that it carries" in found.why) == (Status.FAIL, True)
+
+
+@pytest.mark.parametrize("exported_anew", [False, True])
+def test_a_waterfall_runs_the_file_an_engine_was_built_from_and_no_other(
+    built: Left, recorded: Path, exported_anew: bool
+) -> None:
+    images = sample_probe().images
+    if exported_anew:
+        export_anew(built)
+    with RecordedEmbedder(recorded) as embedder:
+        own = embedder.embed(images)
+        subject = Subject(str(recorded), recorded, "recorded", embedder.sidecar)
+        plain, _ = artifact_stations(subject, embedder, own, images, wanted=True)
+    if exported_anew:
+        assert isinstance(plain.found, Gap)
+        assert "another one than it was made from" in plain.found.why
+    else:
+        np.testing.assert_allclose(plain.found, own, atol=1e-5)
+
+
+def test_what_was_recorded_of_the_file_to_build_from_is_called_so(built: Left, artifact: Path) -> None:
+    target = built.onnx.with_name("typed.safetensors")
+    with OnnxEmbedder(built.onnx) as embedder:
+        record_probe(embedder, sample_probe(), target)
+    found = check("built", target, artifact)
+    assert (found.status, "is still to be built from it" in found.why) == (Status.UNVERIFIED, True)
 
 
 def test_what_was_recorded_of_an_engine_built_by_hand_never_passes(built: Left, artifact: Path) -> None:

@@ -115,6 +115,24 @@ def test_a_recipe_of_another_model_is_refused(unbuilt: Path) -> None:
         content_of(unbuilt)
 
 
+@pytest.mark.parametrize("changed", [{"files": {}}, {"precision": "float16"}])
+@pytest.mark.parametrize("name", ["jetson.onnx", "jetson.engine"])
+def test_a_sidecar_of_another_export_is_refused(unbuilt: Path, name: str, changed: dict[str, object]) -> None:
+    """It would be written beside the engine: what no one can look into is what its sidecar says."""
+    path = unbuilt.with_name(name)
+    if "files" in changed:
+        changed = {"files": {"jetson.build.json": sha256_of(unbuilt.with_name("jetson.build.json"))}}
+    write_sidecar(path, read_sidecar(path).model_copy(update=changed))
+    with pytest.raises(SfscError, match=rf"{name}\.json is that of another export"):
+        content_of(unbuilt)
+
+
+def test_a_model_that_lacks_its_recipe_is_told_of(unbuilt: Path) -> None:
+    unbuilt.with_name("jetson.build.json").unlink()
+    (unknown,) = content_of(unbuilt.with_name("jetson.onnx")).unknown
+    assert "jetson.build.json is missing" in unknown
+
+
 def test_a_name_that_may_be_several_artifacts_is_refused(artifact: Path) -> None:
     shutil.copy(artifact, artifact.with_suffix(".ort"))
     with pytest.raises(SfscError, match="may be any of"):

@@ -97,10 +97,11 @@ def _plain_file(subject: Subject, embedder: Embedder) -> Path | Gap:
 
 
 def _checked(path: Path, sidecar: Sidecar | None) -> Path | Gap:
-    if sidecar is None or path.name not in sidecar.files:
+    expected = sidecar.files.get(path.name, sidecar.build.onnx_sha256) if sidecar else None
+    if expected is None:
         return Gap(f"No sidecar tells whether {path.name} is what it was made from.")
     if not path.exists():
         return Gap(f"{path} is not at hand.", f"Copy {path.name} beside it")
-    if sha256_of(path) != sidecar.files[path.name]:
+    if sha256_of(path) != expected:
         return Gap(f"{path} is another one than it was made from.")
     return path
