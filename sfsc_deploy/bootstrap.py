@@ -83,22 +83,29 @@ def ratio_bootstrap(
 def pairs_bootstrap(
     part: NDArray[np.float64], whole: NDArray[np.float64], *, samples: int = 2000, seed: int = 0
 ) -> Interval:
-    """95 % interval of sum(part) / sum(whole) over pairs of identities, both float64 [C, C].
+    """95 % interval of sum(part) / sum(whole) over pairs of identities, both float64 [C, C], of at least 0.
 
     A pair of strangers has two identities, and shares each of them with many other pairs. So identities are drawn, and
     a pair counts as often as both of its own together (the pigeonhole bootstrap: Owen, Annals of Applied Statistics
-    2007, section 3).
+    2007, section 3). A draw without a whole knows nothing of the ratio: it counts as 0 for the lower end (but infinity
+    where there is a part) and as infinity for the upper one. Where there are many such draws nothing is promised.
 
     Raises:
         SfscError: fewer than two identities.
     """
     if len(whole) < 2:
         raise SfscError(f"An interval needs at least 2 identities, not {len(whole)}.")
-    ratios = []
-    for times in _draws(len(whole), samples, seed):
-        parts, wholes = (((times @ pairs) * times).sum(axis=1) for pairs in (part, whole))
-        ratios.append(parts[wholes > 0] / wholes[wholes > 0])
-    low, high = np.quantile(np.concatenate(ratios), _TAILS)
+    sums = [
+        [((times @ pairs) * times).sum(axis=1) for pairs in (part, whole)]
+        for times in _draws(len(whole), samples, seed)
+    ]
+    parts, wholes = (np.concatenate(column) for column in zip(*sums, strict=True))
+    known = wholes > 0
+    lows = np.divide(parts, wholes, out=np.where(parts > 0, np.inf, 0.0), where=known)
+    highs = np.where(known, lows, np.inf)
+    # Numbers that were drawn, as there is nothing between a number and infinity.
+    low = np.quantile(lows, _TAILS[0], method="lower")
+    high = np.quantile(highs, _TAILS[1], method="higher")
     return Interval(float(low), float(high))
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from sfsc_deploy.bootstrap import pairs_bootstrap, ratio_bootstrap
+from sfsc_deploy.bootstrap import Interval, pairs_bootstrap, ratio_bootstrap
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import JUNK, Labels
@@ -24,7 +24,7 @@ from sfsc_deploy.verification.verdict import unverified
 DIM, FPR = 32, 0.01
 
 
-def people(identities: int = 40, noise: float = 0.6, seed: int = 0, lift: float = 0.0) -> Rows:
+def people(identities: int = 80, noise: float = 0.6, seed: int = 0, lift: float = 0.0) -> Rows:
     """Two queries and two gallery images each; `lift` adds the same direction to all, so that every score rises."""
     directions = np.random.default_rng(99).standard_normal((identities, DIM))
     labels = Labels(np.repeat(np.arange(identities), 2))
@@ -123,6 +123,14 @@ def test_the_interval_over_pairs_is_that_of_drawing_identities_one_by_one() -> N
     assert [found.low, found.high] == pytest.approx(np.quantile(ratios, (0.025, 0.975)), abs=0.02)
 
 
+def test_draws_that_miss_the_whole_promise_nothing() -> None:
+    """A single cell is missed by most draws: of the ratio nothing is known, whatever it is in the others."""
+    whole = np.zeros((6, 6))
+    whole[0, 1] = 10
+    assert pairs_bootstrap(whole, whole) == Interval(0.0, np.inf)
+    assert pairs_bootstrap(np.zeros((6, 6)), np.zeros((6, 6))) == Interval(0.0, np.inf)
+
+
 def test_intervals_need_two_identities() -> None:
     with pytest.raises(SfscError, match="at least 2"):
         pairs_bootstrap(np.ones((1, 1)), np.ones((1, 1)))
@@ -152,6 +160,71 @@ def test_scores_that_lie_lower_turn_the_right_ones_away() -> None:
     assert check.status is Status.FAIL
     assert check.why.startswith("Right pairs are turned away")
     assert check.threshold == -FLOAT32.max_tpr_loss
+
+
+def test_a_rate_beyond_its_limit_never_passes_and_its_interval_is_told() -> None:
+    """2.1 times as often, but as little as 1.5 times for all that these images tell."""
+    check = judged(people(seed=1), people(seed=2, lift=0.3))["b", "b"]
+    details = {name: float(check.details[name]) for name in ("fpr_ratio", "fpr_ratio_low", "fpr_ratio_high")}
+    assert isinstance(check.value, float)
+    assert isinstance(check.threshold, float)
+    assert check.status is Status.UNVERIFIED
+    assert check.value > check.threshold
+    assert details["fpr_ratio_low"] < 2 < details["fpr_ratio"] < details["fpr_ratio_high"]
+    assert check.why.startswith("These images don't tell whether strangers pass more than 2 times as often.")
+    assert f"95 % interval {details['fpr_ratio_low']:.2f} to {details['fpr_ratio_high']:.2f}" in check.why
+    assert check.command == "sfsc-deploy verify-compat ... --data DIR"
+
+
+def test_a_rate_within_its_limit_passes_only_with_its_whole_interval() -> None:
+    """The same models, and with fewer images nobody knows."""
+    few, more = (judged(people(count, seed=1), people(count, seed=2))["a", "b"] for count in (40, 80))
+    assert (few.status, more.status) == (Status.UNVERIFIED, Status.PASS)
+    assert few.details["fpr_ratio"] == pytest.approx(1.16, abs=0.01)
+
+
+def test_a_loss_beyond_its_limit_never_passes() -> None:
+    """6 points of the right pairs, but as few as 3 for all that these images tell."""
+    check = judged(padded(people(seed=1), 0.0), padded(people(seed=2), 0.7))["a", "b"]
+    assert check.status is Status.UNVERIFIED
+    assert isinstance(check.value, float)
+    assert check.value < -FLOAT32.max_tpr_loss < float(check.details["high"])
+    assert check.why.startswith("These images don't tell whether right pairs are turned away by more than 5 points.")
+    assert check.command is not None
+
+
+def test_few_identities_of_which_none_lost_anything_prove_no_small_loss() -> None:
+    """An interval without width is none: by the rule of three, 40 identities don't exclude a loss of 3 / 40."""
+    few, more = (judged(people(count, noise=0.1), people(count, noise=0.1))["a", "b"] for count in (40, 80))
+    assert (few.status, more.status) == (Status.UNVERIFIED, Status.PASS)
+    assert (few.details["low"], few.details["high"]) == (-3 / 40, 0)
+
+
+def test_strangers_of_one_pair_of_identities_prove_no_rate() -> None:
+    """Whoever draws identities misses the pair most of the time, so that nothing is known of the rate."""
+    twins = people(noise=0.01)
+    direction = twins.query[0]
+    query, gallery = twins.query.copy(), twins.gallery.copy()
+    query[:20], gallery[:20] = direction, direction
+    labels = Labels(np.r_[np.repeat([0, 1], 10), 2 + np.repeat(np.arange(70), 2)])
+    rows = replace(twins, query=query, gallery=gallery, query_labels=labels, gallery_labels=labels)
+    rows.query[:10] += 1e-3 * np.random.default_rng(0).standard_normal((10, DIM)).astype(np.float32)
+    check = judged(rows, rows, fpr=0.0005)["a", "b"]
+    assert check.status is Status.UNVERIFIED
+    assert check.details["fpr_ratio_high"] == np.inf
+
+
+def test_scores_that_tie_give_no_rate() -> None:
+    """No threshold lets the rate asked for pass, so that nothing can be compared with it."""
+    flat = people(noise=0)
+    query, gallery = (
+        np.where(rows > 0, 1, -1).astype(np.float32) / np.float32(DIM**0.5) for rows in (flat.query, flat.gallery)
+    )
+    rows = replace(flat, query=query, gallery=gallery)
+    coarse = replace(rows, query=np.repeat(query[:1], len(query), axis=0))
+    check = judged(coarse, rows)["b", "b"]
+    assert check.status is Status.UNVERIFIED
+    assert "tie" in check.why
 
 
 def test_another_space_accepts_nobody_and_fails() -> None:
@@ -185,7 +258,7 @@ def test_where_nothing_can_be_lost_nothing_is_proven() -> None:
 
 @pytest.mark.parametrize("fpr", [1e-3, 1e-4])
 def test_too_few_strangers_prove_no_rate_and_the_number_needed_is_told(fpr: float) -> None:
-    found = judged(people(seed=1), people(seed=2), fpr=fpr)["a", "b"]
+    found = judged(people(40, seed=1), people(40, seed=2), fpr=fpr)["a", "b"]
     strangers = 80 * 80 - 80 * 2
     needed = 10 / fpr
     assert found.status is Status.UNVERIFIED

@@ -11,7 +11,8 @@ from itertools import product
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.cross_test import Contestant, obstacle_between
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
-from sfsc_deploy.verification.operating_point.judging import Tried, judge_operating_point, too_few
+from sfsc_deploy.verification.operating_point.judging import judge_operating_point, too_few
+from sfsc_deploy.verification.operating_point.trying import Tried
 from sfsc_deploy.verification.thresholds import Thresholds, looser_of
 from sfsc_deploy.verification.verdict import Artifact, Check, Finding, unverified
 
