@@ -67,7 +67,7 @@ class Fleet:
         """The checks on a threshold on scores; see `operating_points`."""
         able = [each.name for each in self.contestants if isinstance(each.rows, Rows)]
         subjects = tuple(each.artifact for each in self.examinations)
-        chosen = anchor or chosen_anchor(subjects, able)
+        chosen = anchor or chosen_anchor(subjects, able, upgrade=self.upgrade)
         found = tuple(operating_points(self.contestants, fpr, chosen, upgrade=self.upgrade))
         if self.stored is None:
             return found

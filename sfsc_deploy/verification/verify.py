@@ -12,7 +12,7 @@ from sfsc_deploy.runtime import MAX_BATCH
 from sfsc_deploy.verification.embedding import Images
 from sfsc_deploy.verification.examination import OnCheck, Setting, examine
 from sfsc_deploy.verification.fleet import Fleet
-from sfsc_deploy.verification.operating_point import refuse_senseless
+from sfsc_deploy.verification.operating_point import refuse_new_anchor, refuse_senseless
 from sfsc_deploy.verification.policy import DEFAULT, Policy, refuse_unknown_profiles
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.stored_checks import Stored, open_stored
@@ -49,26 +49,31 @@ def verify(
         policy: the thresholds.
         upgrade: whether two generations are meant: that of the first subject, whose gallery is stored, and a new one.
         fpr: false positive rate: try a threshold on scores, tuned for it on one subject, on all pairs; None: don't.
-        anchor: the subject that it is tuned on; None: the widest, of equal ones the most precise.
+        anchor: the subject that it is tuned on; None: the widest, of equal ones the most precise (of an upgrade, among
+            the old generation).
         run: run folder that the artifacts were exported from, for waterfalls; those among the subjects serve, too.
         waterfall: tell the steps of each waterfall apart, though it takes time.
         on_progress: hears of each check before it is made: subject, name of the check.
 
     Raises:
         SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe or
-            a run of another space, images that can't be read, a policy for a profile that nobody knows. What is wrong
-            with an artifact is in the verdict.
+            a run of another space, images that can't be read, a policy for a profile that nobody knows, an
+            anchor of the new generation. What is wrong with an artifact is in the verdict.
     """
     on_check = on_progress or (lambda subject, check: None)
     refuse_senseless(fpr, anchor, subjects)
     found = find_subjects(subjects, least=1 if gallery else 2)
     refuse_unknown_profiles(policy, found)
+    if upgrade:
+        refuse_new_anchor(anchor, {subject.name: subject.facts.space if subject.facts else None for subject in found})
     origins = Origins(found, run, wanted=waterfall or run is not None)
     setting = Setting(Probes(found, probe), Images(data), max_batch, policy, origins)
     with _decoding(data, setting.images):
         stored = _stored(gallery, data, setting) if gallery else None
         examinations = tuple(examine(subject, setting, on_check) for subject in found)
     fleet = Fleet(examinations, stored, policy, upgrade=upgrade)
+    if upgrade:  # what has no sidecar told its space when it was opened
+        refuse_new_anchor(anchor, {artifact.name: artifact.space for artifact in fleet.artifacts})
     matrix, pairs = fleet.cross_tests(lambda name: on_check(name, "criterion"))
     if fpr is not None:
         pairs += fleet.operating_points(fpr, anchor)

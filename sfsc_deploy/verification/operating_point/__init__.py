@@ -4,7 +4,8 @@ from sfsc_deploy.verification.operating_point.fleet import (
     LARGEST_FPR,
     chosen_anchor,
     operating_points,
+    refuse_new_anchor,
     refuse_senseless,
 )
 
-__all__ = ["LARGEST_FPR", "chosen_anchor", "operating_points", "refuse_senseless"]
+__all__ = ["LARGEST_FPR", "chosen_anchor", "operating_points", "refuse_new_anchor", "refuse_senseless"]

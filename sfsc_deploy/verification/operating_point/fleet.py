@@ -40,10 +40,34 @@ def refuse_senseless(fpr: float | None, anchor: str | None, subjects: Sequence[s
         raise SfscError(f"The anchor {anchor} is none of the subjects.", f"Name one of: {', '.join(subjects)}.")
 
 
-def chosen_anchor(artifacts: Sequence[Artifact], able: Sequence[str]) -> str | None:
-    """The widest artifact, of equal ones the most precise, else the first, among those `able` to take part."""
-    names = [artifact.name for artifact in sorted(artifacts, key=_size) if artifact.name in able]
-    return names[0] if names else None
+def refuse_new_anchor(anchor: str | None, spaces: Mapping[str, str | None]) -> None:
+    """Check that the anchor of an upgrade isn't of the new generation, as far as that is known.
+
+    Args:
+        anchor: the subject that the user named; None: none.
+        spaces: id of each subject's space, where known, by its name; the first one's generation is the old one.
+
+    Raises:
+        SfscError: it is of another generation than the first subject.
+    """
+    old = next(iter(spaces.values()))
+    own = None if anchor is None else spaces[anchor]
+    if own is not None and old is not None and own != old:
+        raise SfscError(
+            f"The anchor {anchor} is of the new generation.",
+            "The threshold in the field was tuned on the old one. Name one of: "
+            f"{', '.join(name for name, space in spaces.items() if space == old)}.",
+        )
+
+
+def chosen_anchor(artifacts: Sequence[Artifact], able: Sequence[str], *, upgrade: bool = False) -> str | None:
+    """The widest artifact, of equal ones the most precise, else the first, among those `able` to take part.
+
+    Of an `upgrade` it is of the first one's generation: the threshold in the field was tuned there.
+    """
+    space = artifacts[0].space if upgrade else None
+    may = [each for each in artifacts if each.name in able and (not upgrade or space == each.space is not None)]
+    return min(may, key=_size).name if may else None
 
 
 def _size(artifact: Artifact) -> tuple[float, int]:
