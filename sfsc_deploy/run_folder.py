@@ -15,6 +15,7 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing
 from sfsc_deploy.parsing import first_problem, parse_toml
+from trainer.errors import TrainerError
 from trainer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class RunFolder:
         """What was trained, on the CPU, in evaluation mode: a supernet, or a network for each width.
 
         Raises:
-            SfscError: unfinished, or weights that are damaged or not those of the recipe.
+            SfscError: unfinished, a recipe of no networks, or weights that are damaged or not those of the recipe.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -187,6 +188,11 @@ class RunFolder:
             self._refuse_larger_than(file.stat().st_size)
             networks = build(self.recipe, self.facts.identities)
             networks.load_state_dict(weights)
+        except TrainerError as error:
+            raise SfscError(
+                f"{self.path / RECIPE} tells of networks that can't be built: {error.message}",
+                "Restore it, or train anew.",
+            ) from None
         except (OSError, SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(line.strip(" \t.") for line in str(error).splitlines()[:2])
             raise SfscError(

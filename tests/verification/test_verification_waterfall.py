@@ -1,6 +1,7 @@
 """Where a loss comes from: one fault a step, and only that step shows it."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from torch import nn
 from typer.testing import CliRunner
 
@@ -22,11 +23,12 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.request import ExportTask
 from sfsc_deploy.exporting.run import export
 from sfsc_deploy.probe import Probe, drift
+from sfsc_deploy.run_folder import RECIPE, WEIGHTS
 from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.recorded import record_probe
 from sfsc_deploy.tensor_file import read_tensors
 from sfsc_deploy.verification.report import markdown, page
-from sfsc_deploy.verification.verdict import Verdict
+from sfsc_deploy.verification.verdict import Status, Verdict
 from sfsc_deploy.verification.verify import verify
 from sfsc_deploy.verification.waterfall import STEPS, Step
 from sfsc_deploy.verification.waterfall.chain import Gap, Station, steps_between
@@ -204,6 +206,79 @@ def test_a_run_among_the_subjects_serves(dist: Path, trained: Path) -> None:
 def test_a_run_of_another_space_is_refused(dist: Path, hasty: Path) -> None:
     with pytest.raises(SfscError, match="none of the artifacts does"):
         followed(dist / "android.onnx", hasty)
+
+
+def test_a_run_that_does_not_exist_is_refused(dist: Path, tmp_path: Path) -> None:
+    with pytest.raises(SfscError, match="nowhere does not exist"):
+        followed(dist / "android.onnx", tmp_path / "nowhere")
+
+
+def damage_recipe(run: Path) -> None:
+    (run / RECIPE).write_text("widths = [")
+
+
+def unknown_architecture(run: Path) -> None:
+    recipe = (run / RECIPE).read_text()
+    (run / RECIPE).write_text(recipe.replace('arch = "resnet-mini"', 'arch = "vit-tiny"'))
+
+
+def unfinished(run: Path) -> None:
+    lines = (run / RECIPE).read_text().splitlines(keepends=True)
+    (run / RECIPE).write_text("".join(line for line in lines if not line.startswith("space = ")))
+
+
+def lose_recipe(run: Path) -> None:
+    (run / RECIPE).unlink()
+
+
+def damage_weights(run: Path) -> None:
+    (run / WEIGHTS).write_bytes(b"not weights")
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (damage_recipe, "recipe.toml can't be read"),
+        (unknown_architecture, "There is no architecture 'vit-tiny'"),
+        (unfinished, "hasn't finished"),
+        (lose_recipe, "it has no recipe.toml"),
+        (damage_weights, "can't be read as the run's supernet"),
+    ],
+)
+def test_a_damaged_run_leaves_the_verdict(
+    dist: Path, trained: Path, tmp_path: Path, damage: Callable[[Path], None], why: str
+) -> None:
+    """What the checks found of the artifact is told, and in each step why it was not measured."""
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    damage(run)
+    artifact = operate(dist / "server-cpu.onnx", scaled_layer(1.5))
+    verdict = followed(artifact, run)
+    assert "fidelity" in {check.name for check in verdict.checks if check.status is Status.FAIL}
+    found = steps(verdict, artifact)
+    assert all(why in found[name].why for name in IN_TORCH)
+    assert found["reference to export"].change is not None
+
+
+def test_rows_of_enormous_norms_leave_the_verdict(dist: Path, trained: Path) -> None:
+    """Beyond 2^63 nothing can be ranked: the steps say so, and `norm` has failed."""
+    recording = recorded(dist, monkey=lambda rows: rows * np.float32(1e30))
+    for artifact in (operate(dist / "server-cpu.onnx", enlarged), recording):
+        verdict = followed(artifact, trained)
+        assert {"norm", "fidelity"} <= {check.name for check in verdict.checks if check.status is Status.FAIL}
+        step = steps(verdict, artifact)["decode-resize"]
+        assert step.change is None
+        assert "can't be ranked" in step.why
+        assert json.dumps(verdict.to_json(), allow_nan=False)
+        assert page(verdict)
+        assert markdown(verdict)
+
+
+def enlarged(model: Any) -> None:
+    """The embedding of norm 1 multiplied by 1e30."""
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1e30, np.float32), "enormous"))
+    last = next(node for node in model.graph.node if "embedding" in node.output)
+    last.output[0] = "of_norm_1"
+    model.graph.node.append(helper.make_node("Mul", ["of_norm_1", "enormous"], ["embedding"]))
 
 
 def test_the_total_is_the_sum_and_the_reports_tell_it(dist: Path, trained: Path) -> None:

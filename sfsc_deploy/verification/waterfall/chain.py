@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.verification.fidelity import Agreement
 from sfsc_deploy.verification.waterfall.steps import STEPS, Figures, Step
@@ -52,39 +53,46 @@ def steps_between(probe: Probe, reference: NDArray[np.float32], stations: Iterab
     Args:
         probe: whose images were embedded.
         reference: where the way begins, float32 [N, D].
-        stations: in the order of the way. Embeddings that aren't finite, or of another shape, are none.
+        stations: in the order of the way. Embeddings that aren't finite, of another shape, or of norms that can't be
+            ranked, are none.
     """
-    start = before = _point(probe, reference)
+    start = before = _Point(reference, _map(probe, reference))
     merged: list[str] = []
     for station in stations:
-        found = _checked(station.found, reference)
-        if isinstance(found, Gap):
-            yield Step((station.step,), None, None, found.why, found.command)
-            merged += [] if found.beside else [station.step]
+        here = _point(probe, reference, station.found)
+        if isinstance(here, Gap):
+            yield Step((station.step,), None, None, here.why, here.command)
+            merged += [] if here.beside else [station.step]
             continue
-        covers, here = (*merged, station.step), _point(probe, found)
+        covers = (*merged, station.step)
         yield Step(covers, _figures(before, here), _figures(start, here), _told(covers))
         before, merged = here, []
 
 
-def _checked(found: NDArray[np.float32] | Gap, reference: NDArray[np.float32]) -> NDArray[np.float32] | Gap:
+def _point(probe: Probe, reference: NDArray[np.float32], found: NDArray[np.float32] | Gap) -> _Point | Gap:
     if isinstance(found, Gap):
         return found
     if found.shape != reference.shape:
         return Gap(f"It gave {list(found.shape)}, the reference is {list(reference.shape)}.")
     wrong = np.count_nonzero(~np.isfinite(found).all(axis=1))
-    return Gap(f"{wrong} of {len(found)} rows hold NaN or infinity after it.") if wrong else found
+    if wrong:
+        return Gap(f"{wrong} of {len(found)} rows hold NaN or infinity after it.")
+    try:
+        return _Point(found, _map(probe, found))
+    except SfscError as error:  # rows too long to be ranked: the check `norm` says what is wrong with them
+        return Gap(error.message, error.remedy)
+
+
+def _map(probe: Probe, rows: NDArray[np.float32]) -> float | None:
+    """Of the self-test; None where no query has a match."""
+    result = probe.search(rows, rows)
+    return result.map if result.queries else None
 
 
 def _told(covers: tuple[str, ...]) -> str:
     if len(covers) == 1:
         return f"Compared: {STEPS[covers[0]]}."
     return f"{', '.join(covers[:-1])} and {covers[-1]} together: what lies between could not be measured."
-
-
-def _point(probe: Probe, rows: NDArray[np.float32]) -> _Point:
-    result = probe.search(rows, rows)
-    return _Point(rows, result.map if result.queries else None)
 
 
 def _figures(before: _Point, here: _Point) -> Figures:

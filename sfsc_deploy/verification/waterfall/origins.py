@@ -39,7 +39,8 @@ class Origins:
         wanted: whether it is worth the time; else every station is a gap.
 
     Raises:
-        SfscError: the named run belongs to none of the subjects.
+        SfscError: the named run doesn't exist, or belongs to none of the subjects. What is wrong with it otherwise is
+            told at each station that takes it.
     """
 
     def __init__(self, subjects: Sequence[Subject], run: Path | None = None, *, wanted: bool = False) -> None:
@@ -47,8 +48,9 @@ class Origins:
         self._runs: dict[str, RunFolder] = {}
         self._networks: dict[str, Networks] = {}
         self._made: dict[tuple[object, ...], _Rows | Gap] = {}
+        self._missing = Gap("No run folder of its space is at hand.", _ASK)
         if run is not None:
-            self._take(_named(run, subjects))
+            self._take_named(run, subjects)
         for subject in subjects:
             if wanted and subject.kind == "run":
                 self._take(RunFolder.open(subject.path))
@@ -71,6 +73,18 @@ class Origins:
 
         key = ("export", name, description.space, description.width, id(probe))
         return Station("export", self._once(key, description, make))
+
+    def _take_named(self, path: Path, subjects: Sequence[Subject]) -> None:
+        if not path.exists():
+            raise SfscError(f"The run {path} does not exist.", "Check the path given with --run.")
+        try:
+            run = RunFolder.open(path)
+            space = run.space
+        except SfscError as error:
+            self._missing = Gap(error.message, error.remedy)
+            return
+        _refuse_strange(path, space, subjects)
+        self._take(run)
 
     def _take(self, run: RunFolder) -> None:
         self._runs.setdefault(run.space, run)
@@ -96,7 +110,7 @@ class Origins:
 
     def _attempt(self, space: str, make: "Callable[[Networks], _Rows]") -> _Rows | Gap:
         if space not in self._runs:
-            return Gap("No run folder of its space is at hand.", _ASK)
+            return self._missing
         try:
             if space not in self._networks:
                 self._networks[space] = self._runs[space].networks()
@@ -110,14 +124,12 @@ class Origins:
             return Gap(f"It takes {error.name}, which is not installed here.", install_command(extra))
 
 
-def _named(path: Path, subjects: Sequence[Subject]) -> RunFolder:
-    run = RunFolder.open(path)
-    if run.space not in {subject.facts.space for subject in subjects if subject.facts}:
+def _refuse_strange(run: Path, space: str, subjects: Sequence[Subject]) -> None:
+    if space not in {subject.facts.space for subject in subjects if subject.facts}:
         raise SfscError(
-            f"The run {path} belongs to space {run.space[:12]}, none of the artifacts does.",
+            f"The run {run} belongs to space {space[:12]}, none of the artifacts does.",
             "Give the run that these artifacts were exported from, or leave it out.",
         )
-    return run
 
 
 def _request(name: str, description: Description) -> ExportRequest:
