@@ -17,6 +17,8 @@ from exporters import folding
 from faults import operate, scaled_layer, seal
 from fleet import IDENTITIES, export_all, portraits
 from profiles import load as load_profile
+from sfsc_deploy.artifact import EngineDevice, read_sidecar, write_sidecar
+from sfsc_deploy.building import built_sidecar, read_recipe
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
@@ -24,9 +26,10 @@ from sfsc_deploy.exporting.request import ExportTask
 from sfsc_deploy.exporting.run import export
 from sfsc_deploy.probe import Probe, drift
 from sfsc_deploy.run_folder import RECIPE, WEIGHTS
-from sfsc_deploy.runtime import load
+from sfsc_deploy.runtime import Embedder, load
 from sfsc_deploy.runtime.recorded import record_probe
 from sfsc_deploy.tensor_file import read_tensors
+from sfsc_deploy.verification import opening
 from sfsc_deploy.verification.report import markdown, page
 from sfsc_deploy.verification.verdict import Status, Verdict
 from sfsc_deploy.verification.verify import verify
@@ -35,6 +38,7 @@ from sfsc_deploy.verification.waterfall.chain import Gap, Station, steps_between
 from trainer.slimmable import SlimmableConv2d
 
 SHOWN, UNSEEN = 1e-3, 1e-5  # of 1 - cosine; a sound float16 step has 1e-6
+ORIN = EngineDevice(name="a jetson", gpu="Orin", compute_capability="8.7", tensorrt="10.3.0", cuda="12.6")
 IN_TORCH = ["reference", "slicing", "folding"]
 
 
@@ -156,6 +160,70 @@ def test_a_recording_whose_artifact_is_gone_holds_two_steps_in_one(dist: Path, t
     found = steps(followed(recording, trained), recording)
     assert found["export"].why.endswith("server-cpu.onnx is not at hand.")
     assert found["export to backend"].covers == ("export", "backend")
+
+
+@pytest.fixture
+def engine(dist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine as `build` leaves it; the device that runs it permutes some rows. ONNX Runtime stands in for it."""
+    built = dist / "jetson-orin.engine"
+    built.write_bytes(b"an engine")
+    recipe = read_recipe(dist / "jetson-orin.build.json")
+    write_sidecar(built, built_sidecar(read_sidecar(dist / "jetson-orin.onnx"), built, recipe, ORIN))
+    monkeypatch.setattr(opening, "load", stand_in)
+    return built
+
+
+def stand_in(subject: str, **settings: Any) -> Embedder:
+    path = Path(subject)
+    if path.suffix != ".engine":
+        return load(subject, **settings)
+    embedder = load(path.with_suffix(".onnx"), **settings)
+    embed = embedder.embed
+    embedder.embed = lambda images: np.roll(embed(images), 1, axis=0)  # type: ignore[method-assign]
+    embedder.name, embedder.sidecar, embedder.metadata = subject, read_sidecar(path), {}
+    return embedder
+
+
+def test_of_an_engine_the_file_that_it_was_built_from_tells_its_precision(engine: Path, trained: Path) -> None:
+    verdict = followed(engine, trained)
+    assert_only("backend", verdict, engine)
+    assert steps(verdict, engine)["precision"].change is not None
+
+
+def test_so_it_does_of_what_was_recorded_of_the_engine(engine: Path, trained: Path) -> None:
+    with stand_in(str(engine)) as embedder:
+        recording = engine.with_suffix(".safetensors")
+        record_probe(embedder, Probe.load(engine.with_name("probe.safetensors")), recording, device="a jetson")
+    engine.unlink()
+    verdict = followed(recording, trained)
+    assert_only("backend", verdict, recording)
+    assert steps(verdict, recording)["precision"].change is not None
+
+
+def of_an_older_build(engine: Path) -> None:
+    sidecar = read_sidecar(engine)
+    write_sidecar(engine, sidecar.model_copy(update={"build": sidecar.build.model_copy(update={"onnx_sha256": None})}))
+
+
+def exported_anew(engine: Path) -> None:
+    operate(engine.with_suffix(".onnx"), scaled_layer(1.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (of_an_older_build, "Its sidecar doesn't tell the jetson-orin.onnx that it was made from."),
+        (exported_anew, "is another one than it was made from"),
+    ],
+)
+def test_where_the_file_is_not_known_the_precision_is_not_told(
+    engine: Path, trained: Path, change: Callable[[Path], None], why: str
+) -> None:
+    change(engine)
+    found = steps(followed(engine, trained), engine)
+    assert why in found["precision"].why
+    assert found["precision"].change is None
+    assert found["precision to backend"].change is not None
 
 
 def recorded(dist: Path, monkey: Callable[[Any], Any]) -> Path:

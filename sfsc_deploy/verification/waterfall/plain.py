@@ -97,9 +97,11 @@ def _plain_file(subject: Subject, embedder: Embedder) -> Path | Gap:
 
 
 def _checked(path: Path, sidecar: Sidecar | None) -> Path | Gap:
-    expected = sidecar.files.get(path.name, sidecar.build.onnx_sha256) if sidecar else None
-    if expected is None:
+    if sidecar is None:
         return Gap(f"No sidecar tells whether {path.name} is what it was made from.")
+    expected = sidecar.files.get(path.name, sidecar.build.onnx_sha256)
+    if expected is None:
+        return Gap(f"Its sidecar doesn't tell the {path.name} that it was made from.", sidecar.build.command)
     if not path.exists():
         return Gap(f"{path} is not at hand.", f"Copy {path.name} beside it")
     if sha256_of(path) != expected:
