@@ -65,7 +65,12 @@ def verify_compat(
     ] = None,
     anchor: Annotated[
         str | None,
-        option("SUBJECT", "The artifact that this threshold is tuned on.", default="the widest", panel=GATE),
+        option(
+            "SUBJECT",
+            "The artifact that this threshold is tuned on.",
+            default="the widest; of an upgrade, of the old ones",
+            panel=GATE,
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave with 1 for UNVERIFIED, too.", rich_help_panel=GATE)

@@ -28,7 +28,7 @@ from sfsc_deploy.probe import Probe, drift
 from sfsc_deploy.run_folder import RECIPE, WEIGHTS
 from sfsc_deploy.runtime import Embedder, load
 from sfsc_deploy.runtime.recorded import record_probe
-from sfsc_deploy.tensor_file import read_tensors
+from sfsc_deploy.tensor_file import read_tensors, write_tensors
 from sfsc_deploy.verification import opening
 from sfsc_deploy.verification.report import markdown, page
 from sfsc_deploy.verification.verdict import Status, Verdict
@@ -224,6 +224,16 @@ def test_where_the_file_is_not_known_the_precision_is_not_told(
     assert why in found["precision"].why
     assert found["precision"].change is None
     assert found["precision to backend"].change is not None
+
+
+@pytest.mark.parametrize("name", ["", "dist/.."])
+def test_a_recording_that_names_no_artifact_leaves_the_verdict(dist: Path, name: str) -> None:
+    recording = recorded(dist, monkey=lambda rows: rows)
+    stored = read_tensors(recording)
+    ((key, text),) = stored.metadata.items()
+    write_tensors(recording, stored.arrays, key, json.dumps(json.loads(text) | {"artifact": name}))
+    found = steps(followed(recording, None), recording)
+    assert "names no artifact" in found["export"].why
 
 
 def recorded(dist: Path, monkey: Callable[[Any], Any]) -> Path:

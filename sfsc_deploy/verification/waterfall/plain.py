@@ -88,7 +88,10 @@ def _plain_file(subject: Subject, embedder: Embedder) -> Path | Gap:
         from sfsc_deploy.runtime.recorded import RecordedEmbedder
 
         assert isinstance(embedder, RecordedEmbedder)
-        name = subject.path.with_name(PureWindowsPath(embedder.recording.artifact).name)
+        ran = PureWindowsPath(embedder.recording.artifact)
+        if not ran.suffix:  # so that it is the name of no file, be it "" or ".."
+            return Gap(f"{subject.path.name} names no artifact that it was recorded from.")
+        name = subject.path.with_name(ran.name)
     known = format_of(name.suffix)
     if known and known.optimised:
         return Gap("It holds the graph as it was optimised when it was exported; nothing runs it otherwise.")
