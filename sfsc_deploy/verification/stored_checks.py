@@ -75,15 +75,16 @@ def open_stored(path: Path, data: DataSet, images: Images, policy: Policy) -> St
         policy: the thresholds.
 
     Raises:
-        SfscError: the file doesn't exist.
+        SfscError: the file doesn't exist, or an image of `data` can't be read.
     """
     if not path.exists():
         raise SfscError(f"{path} does not exist.", "Record it: sfsc-deploy embed ARTIFACT --data DIR --out FILE")
     try:
-        return _lay_beside(read_gallery(path), data, images, policy)
+        gallery = read_gallery(path)
     except SfscError as error:
         unread = Artifact(str(path), "gallery", None, None, None, None, None)
         return Stored(unread, {"readable": failed(f"{error.message} {error.remedy}".strip())})
+    return _lay_beside(gallery, data, images, policy)
 
 
 def _lay_beside(gallery: StoredGallery, data: DataSet, images: Images, policy: Policy) -> Stored:

@@ -1,6 +1,7 @@
 """A gallery that is stored already: what passes, what fails, and what is said to be unknown."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,25 @@ def test_where_the_makers_self_test_decides_it_is_not_guessed(
     assert check.status is Status.UNVERIFIED
     assert "depends on the self-test of the gallery's maker" in check.why
     assert "sfsc-deploy embed" in (check.command or "")
+
+
+@pytest.mark.parametrize("name", [f"{PROFILE}.onnx", "jetson-orin.engine"], ids=["run here", "still to be built"])
+def test_images_of_the_data_that_cannot_be_read_are_named_and_not_held_against_the_gallery(
+    exported: Path, images: Path, recorded: Path, tmp_path: Path, name: str
+) -> None:
+    copied = Path(shutil.copytree(images, tmp_path / "images"))
+    broken = [copied / "gallery/003/14.png", copied / "query/001/2.png"]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:60])
+    artifact = str(exported / name)
+    data = open_dataset(copied, with_train=False, check_images=False)
+    with pytest.raises(SfscError, match=f"2 of 60 images in {copied} can't be read") as caught:
+        verify([artifact], data=data, gallery=recorded)
+    assert all(str(path) in caught.value.message for path in broken)
+    answer = CliRunner().invoke(
+        app, ["verify-compat", artifact, "--gallery", str(recorded), "--data", str(copied)], catch_exceptions=False
+    )
+    assert (answer.exit_code, answer.stdout) == (2, "")
 
 
 def test_wrong_use_is_refused(exported: Path, data: DataSet, recorded: Path, tmp_path: Path) -> None:
