@@ -1,14 +1,19 @@
 """Embeddings written on one machine and looked up on another."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from samples import SPACE, sample_probe, sample_sidecar
+from samples import SPACE, encoded, sample_probe, sample_sidecar
 from sfsc_deploy.artifact import Sidecar, write_sidecar
+from sfsc_deploy.data.blocks import BLOCK, ImageBlocks
+from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.metrics import Labels
@@ -17,7 +22,9 @@ from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, record, record_probe
 from sfsc_deploy.tensor_file import read_tensors
-from tiny_onnx import some_images, tiny_weights, write_tiny_onnx
+from sfsc_deploy.verification.embedding import HeldOut, Rows, embed_all
+from sfsc_deploy.verification.verdict import Finding
+from tiny_onnx import HEIGHT, WIDTH, some_images, tiny_weights, write_tiny_onnx
 
 IMAGES = some_images(9)
 
@@ -167,3 +174,47 @@ def test_the_sidecar_travels_whole(recorded: Path, artifact: Path) -> None:
     sidecar = RecordedEmbedder(recorded).sidecar
     assert isinstance(sidecar, Sidecar)
     assert sidecar == sample_sidecar(artifact)
+
+
+@contextmanager
+def held_out(images: NDArray[np.uint8]) -> Iterator[HeldOut]:
+    """Images as queries and gallery of a data set, one identity each."""
+    sources = tuple(encoded(image) for image in images)
+    labels = Labels(np.arange(len(images)))
+    query, gallery = (ImageBlocks(sources, Preprocessing(height=HEIGHT, width=WIDTH)) for _ in range(2))
+    with closing(query), closing(gallery):
+        yield HeldOut("many", query, gallery, labels, labels)
+
+
+def test_a_recording_of_many_images_is_looked_up_block_by_block(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, target = some_images(2 * BLOCK + 30), tmp_path / "many.safetensors"
+    with OnnxEmbedder(artifact) as embedder:
+        record(embedder, many, target)
+        expected = embedder.embed(many)
+    taken: list[int] = []
+    blocks = ImageBlocks.blocks
+    monkeypatch.setattr(
+        ImageBlocks,
+        "blocks",
+        lambda images, size: (taken.append(len(block)) or block for block in blocks(images, size)),
+    )
+    with RecordedEmbedder(target) as recorded, held_out(many) as images:
+        rows = embed_all(recorded, None, images).rows
+    assert isinstance(rows, Rows)
+    np.testing.assert_array_equal(rows.gallery, expected)
+    assert max(taken) <= BLOCK
+    assert sum(taken) == 2 * len(many)
+
+
+def test_all_images_that_were_not_recorded_are_counted_whatever_their_block(artifact: Path, tmp_path: Path) -> None:
+    many, target = some_images(2 * BLOCK), tmp_path / "half.safetensors"
+    with OnnxEmbedder(artifact) as embedder:
+        record(embedder, many[::2], target)
+    with RecordedEmbedder(target) as recorded, held_out(many) as images:
+        rows = embed_all(recorded, None, images).rows
+        assert isinstance(rows, Finding)
+        assert f"{BLOCK} of {2 * BLOCK} images were not recorded" in rows.why
+        with pytest.raises(SfscError, match=f"{BLOCK} of {2 * BLOCK} images were not recorded"):
+            recorded.embed(many)

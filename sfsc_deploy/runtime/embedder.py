@@ -1,7 +1,7 @@
 """The interface that every backend fills: images in, embeddings out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import TypeVar
 
@@ -79,6 +79,10 @@ class Embedder(ABC):
         starts = range(0, len(images), self.max_batch)
         parts = [self._embed_checked(images[start : start + self.max_batch]) for start in starts]
         return np.concatenate([np.empty((0, self.dim), np.float32), *parts])
+
+    def embed_blocks(self, blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed blocks one after the other, as `embed` does all their images; whole batches keep its batches."""
+        return np.concatenate([np.empty((0, self.dim), np.float32), *(self.embed(block) for block in blocks)])
 
     def embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed all images in exactly one call of the backend, whatever `max_batch` is; else as `embed`."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -183,7 +183,6 @@ class RecordedEmbedder(Embedder):
             preprocessing=preprocessing,
             sidecar=self.recording.sidecar,
             size=(preprocessing.height, preprocessing.width) if preprocessing else None,
-            max_batch=max(count, 1),
         )
 
     @property
@@ -198,16 +197,28 @@ class RecordedEmbedder(Embedder):
             return "python3 run.pyz --overwrite"
         return f"sfsc-deploy embed {self.recording.artifact} --out {self.name}"
 
-    def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = [self.row.get(digest.tobytes()) for digest in pixel_hashes(images)]
+    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As of every embedder; no batch is too large to be looked up, so that what is missing is counted once."""
+        return self.embed_batch(images)
+
+    def embed_blocks(self, blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """As of every embedder; what is missing is counted over all blocks."""
+        rows = [row for block in blocks for row in self._rows_of(block)]
         known = [row for row in rows if row is not None]
         if len(known) < len(rows):
             raise SfscError(
                 f"{len(rows) - len(known)} of {len(rows)} images were not recorded in {self.name}.",
                 f"Record them on the device: sfsc-deploy embed {self.recording.artifact} --data DIR --out {self.name}",
             )
-        found: NDArray[np.float32] = self.embedding[known]
+        found: NDArray[np.float32] = self.embedding[np.array(known, np.int64)]
         return found
+
+    def _embed_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.embed_blocks([images])
+
+    def _rows_of(self, images: NDArray[np.uint8]) -> list[int | None]:
+        self._check_images(images)
+        return [self.row.get(digest.tobytes()) for digest in pixel_hashes(images)]
 
     def _release(self) -> None:
         self.row = {}

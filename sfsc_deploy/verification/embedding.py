@@ -159,5 +159,4 @@ def _embed(embedder: Embedder, images: NDArray[np.uint8] | ImageBlocks) -> NDArr
 
 def _embed_blocks(embedder: Embedder, images: ImageBlocks) -> NDArray[np.float32]:
     """Block by block; each is a multiple of the largest batch, so that the batches are those of all images at once."""
-    rows = [embedder.embed(block) for block in images.blocks(block_of(embedder.max_batch))]
-    return np.concatenate([np.empty((0, embedder.dim), np.float32), *rows])
+    return embedder.embed_blocks(images.blocks(block_of(embedder.max_batch)))
