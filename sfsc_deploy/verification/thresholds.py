@@ -109,7 +109,20 @@ MIN_STRANGERS_ACCEPTED = 10
 """With fewer pairs of strangers above a threshold a rate is known to a third of itself at best."""
 
 MIN_OWN_ROWS = 0.98
-"""Share of stored rows nearer than most of other identities: right ones had 0.998 and more, wrong ones have a half."""
+"""Share of stored rows nearer than most of other identities: with fewer, many are wrong."""
+
+SURE_OWN_ROWS = 0.995
+"""With fewer of them it can't be told: right ones had 0.998 and more; of wrong rows half are, so 1 % lie below."""
+
+APART = 2.0
+"""How many times the usual distance a row must fit another image better to be surely that one's. Right ones, of four
+widths on letters and groceries, reached 1.2 at most; of swapped rows of other identities 95 % and more lie above."""
+
+LEAST_APART = 2e-3
+"""Where one sub-model made both the usual distance is that of rounding, which a row must surpass in any case."""
+
+MIN_SEEN = 0.9
+"""Share of swapped pairs that would show: right ones had 0.95 and more. With half, a swap would be left to chance."""
 
 TOP_K = 10
 """The images that a person looks at."""
