@@ -157,6 +157,7 @@ class RecordedEmbedder(Embedder):
         embedding: all recorded rows, float32 [N, D].
         labels: of the recorded images; None where they were not given.
         row: index of the row by the hash of an image's pixels (see `pixel_hashes`).
+        looked_up: int64 [N], which row is found for the image of each: its own, unless that was recorded again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -174,6 +175,7 @@ class RecordedEmbedder(Embedder):
         hashes = stored.take("pixel_sha256", np.uint8, (count, _HASH_BYTES))
         self.labels = _labels(stored, count)
         self.row: Mapping[bytes, int] = {digest.tobytes(): row for row, digest in enumerate(hashes)}
+        self.looked_up = np.array([self.row[digest.tobytes()] for digest in hashes], np.int64)
         preprocessing = self.recording.preprocessing
         super().__init__(
             str(path),

@@ -6,7 +6,13 @@ from sfsc_deploy.artifact import Description, check_files, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
-from sfsc_deploy.verification.recordings import NO_HASH, artifact_name, intact_recording
+from sfsc_deploy.verification.recordings import (
+    EXPORT,
+    NO_HASH,
+    artifact_name,
+    intact_recording,
+    nothing_to_compare,
+)
 from sfsc_deploy.verification.sources import with_source
 from sfsc_deploy.verification.subject import FORMAT_OF
 from sfsc_deploy.verification.verdict import Finding, Status, failed, not_reached, passed, unverified
@@ -32,7 +38,7 @@ def built(opened: Opened) -> Finding:
     if subject.kind == "run" or (subject.kind == "recorded" and subject.sidecar is None and subject.facts):
         return passed("A run folder runs as it is.")
     if subject.sidecar is None:
-        return unverified("There is no sidecar that tells.", opened.readable.command or _EXPORT)
+        return unverified("There is no sidecar that tells.", opened.readable.command or EXPORT)
     build = subject.sidecar.build
     if build.status == "built":
         return passed("It runs as it is.")
@@ -49,9 +55,6 @@ def _ran_the_source(opened: Opened) -> bool:
     if sidecar is None or not isinstance(embedder, RecordedEmbedder):
         return False
     return artifact_name(embedder.recording) in sidecar.files
-
-
-_EXPORT = "sfsc-deploy export --profile ..."
 
 
 def _problems(opened: Opened, probes: Probes) -> Iterator[str | None]:
@@ -103,28 +106,17 @@ def _intact_recording(opened: Opened) -> Finding:
 
     if not isinstance(opened.embedder, RecordedEmbedder):
         return not_reached("readable", opened.readable)
-    sidecar = opened.subject.sidecar
-    if sidecar is None:
-        return _without_sidecar(opened)
-    return intact_recording(opened.embedder.recording, sidecar, opened.subject.path.parent)
+    return intact_recording(opened.subject.path, opened.embedder.recording, opened.subject.facts)
 
 
 def _intact_artifact(opened: Opened) -> Finding:
     subject = opened.subject
     if subject.sidecar is None:
-        return _without_sidecar(opened)
+        return nothing_to_compare(sidecar_path(subject.path).name if subject.kind in FORMAT_OF else "a sidecar")
     if subject.is_built and subject.path.name not in subject.sidecar.files:
         return unverified(NO_HASH, subject.sidecar.build.command)
     found = passed(f"As the sidecar says: {', '.join(subject.sidecar.files)}.")
     return with_source(found, subject.path, subject.sidecar)
-
-
-def _without_sidecar(opened: Opened) -> Finding:
-    subject = opened.subject
-    if subject.kind == "recorded" and subject.facts is not None:
-        return passed("It was recorded from a run folder, whose weights are checked when it is opened.")
-    missing = sidecar_path(subject.path).name if subject.kind in FORMAT_OF else "a sidecar"
-    return unverified(f"There is nothing to compare it with: {missing} is missing. Copy it along.", _EXPORT)
 
 
 def _short(value: object) -> str:

@@ -8,29 +8,40 @@ from sfsc_deploy.artifact import Sidecar, read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.verification.sources import with_source
+from sfsc_deploy.verification.subject import Facts
 from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime.recorded import Recording
 
+EXPORT = "sfsc-deploy export --profile ..."
+_OF_A_RUN = "It was recorded from a run folder, whose weights are checked when it is opened."
 NO_HASH = "Its hash was not recorded when it was built: nothing tells whether it is still the same."
 
 
-def intact_recording(recording: "Recording", sidecar: Sidecar, folder: Path) -> Finding:
+def intact_recording(path: Path, recording: "Recording", facts: Facts | None) -> Finding:
     """Did the file run that its sidecar speaks of, and is it the one that lies beside the recording?
 
     Args:
+        path: of the recording.
         recording: what was told on the device.
-        sidecar: the one that it carries.
-        folder: where it lies.
+        facts: what it claims to be; None where that isn't known.
     """
-    artifact = _beside(recording, folder)
+    sidecar = recording.sidecar
+    if sidecar is None:
+        return nothing_to_compare("a sidecar") if facts is None else passed(_OF_A_RUN)
+    artifact = _beside(recording, path.parent)
     problems = list(_problems(recording, sidecar, artifact))
     if problems:
         return failed(" ".join(problems))
     if artifact is None or artifact.name not in sidecar.files:
         return unverified(NO_HASH, sidecar.build.command)
     return with_source(passed("What ran on the device has the hashes of its sidecar."), artifact, sidecar)
+
+
+def nothing_to_compare(missing: str) -> Finding:
+    """Nobody can tell whether a file is still what it was."""
+    return unverified(f"There is nothing to compare it with: {missing} is missing. Copy it along.", EXPORT)
 
 
 def artifact_name(recording: "Recording") -> str:

@@ -15,7 +15,9 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, is_recording, pixel_hashes
 from sfsc_deploy.tensor_file import TensorFile, read_tensors
-from sfsc_deploy.verification.subject import Facts
+from sfsc_deploy.verification.recordings import intact_recording
+from sfsc_deploy.verification.subject import recorded_facts
+from sfsc_deploy.verification.verdict import Finding
 
 _STORED_TYPES = ("float32", "float16")
 _FORM = (
@@ -39,8 +41,9 @@ class StoredGallery:
         preprocessing: of the images behind `by_pixels`.
         by_pixels: row by the SHA-256 of an image's pixels; empty in files of other systems.
         by_path: row by path; empty in recordings of ours.
+        same: int64 [M], the row that is found for the image of each: its own, unless that has several rows.
         repeated: paths that name more than one row.
-        stranger: whether it was recorded from another file than its sidecar describes.
+        intact: whether what was recorded had the hashes of its sidecar; None where no hash goes with the rows.
     """
 
     name: str
@@ -52,8 +55,9 @@ class StoredGallery:
     preprocessing: Preprocessing | None
     by_pixels: Mapping[bytes, int]
     by_path: Mapping[str, int]
+    same: NDArray[np.int64]
     repeated: tuple[str, ...] = ()
-    stranger: bool = False
+    intact: Finding | None = None
 
     def rows_by_pixels(self, images: ImageBlocks) -> NDArray[np.int64]:
         """The row of each of N images, prepared by `preprocessing`: int64 [N]; -1 where there is none."""
@@ -85,7 +89,7 @@ def read_gallery(path: Path) -> StoredGallery:
             raise SfscError(
                 f"{path} doesn't say how its images were prepared.", "Record it with the artifact's sidecar."
             )
-        facts = Facts.of(recorded.sidecar) if recorded.sidecar else None
+        facts = recorded_facts(recorded)
         return StoredGallery(
             str(path),
             recorded.space,
@@ -96,7 +100,8 @@ def read_gallery(path: Path) -> StoredGallery:
             recorded.preprocessing,
             by_pixels=dict(recorded.row),
             by_path={},
-            stranger=bool(recorded.sidecar and recorded.recording.files != recorded.sidecar.files),
+            same=recorded.looked_up,
+            intact=intact_recording(path, recorded.recording, facts),
         )
 
 
@@ -118,6 +123,7 @@ def _foreign(path: Path, stored: TensorFile) -> StoredGallery:
         preprocessing=None,
         by_pixels={},
         by_path=by_path,
+        same=np.arange(len(rows)),
         repeated=tuple(repeated),
     )
 

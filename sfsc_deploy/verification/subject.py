@@ -162,12 +162,13 @@ def _find_recorded(name: str, path: Path) -> Subject:
         raise SfscError(f"{name} does not exist.", "Record it: sfsc-deploy embed ARTIFACT --out FILE.safetensors")
     try:
         with RecordedEmbedder(path) as recorded:
-            return Subject(name, path, "recorded", recorded.sidecar, facts=_recorded_facts(recorded))
+            return Subject(name, path, "recorded", recorded.sidecar, facts=recorded_facts(recorded))
     except SfscError:
         return Subject(name, path, "recorded")  # opening it again tells what is wrong with it
 
 
-def _recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:
+def recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:
+    """What recorded embeddings claim to be; None where neither a sidecar nor the name of a run folder tells."""
     if recorded.sidecar is not None:
         return Facts.of(recorded.sidecar)
     _, width = parse(recorded.recording.artifact)

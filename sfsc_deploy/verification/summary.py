@@ -11,6 +11,12 @@ from sfsc_deploy.verification.waterfall import Step, Waterfall
 STAND_IN = "reference executor"
 """How a backend is called that checks a conversion in place of the software of the device."""
 
+UNHASHED = (
+    "no hash goes with the stored rows, so intact was not checked: whether they are still what was stored, and what "
+    "made them, rests on the images of --data."
+)
+"""Of a stored gallery of another system."""
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -57,9 +63,17 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
     if proxies:
         found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
+    found += [f"{name}: {UNHASHED}" for name in _unhashed(verdict)]
     devices = {artifact.name: (artifact.backend or "").partition(RECORDED_ON)[2] for artifact in verdict.artifacts}
     found += [f"{name}: recorded on {device}." for name, device in devices.items() if device]
     return (*found, *map(_blame, steepest(verdict)))
+
+
+def _unhashed(verdict: Verdict) -> list[str]:
+    """Stored galleries whose rows were looked at, without anything that tells whether they are whole."""
+    checked = {check.subject for check in verdict.checks if check.name == "intact"}
+    read = [artifact for artifact in verdict.artifacts if artifact.kind == "gallery" and artifact.backend]
+    return [artifact.name for artifact in read if artifact.name not in checked]
 
 
 def _blame(place_and_step: tuple[str, Step]) -> str:

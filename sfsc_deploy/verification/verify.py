@@ -16,7 +16,7 @@ from sfsc_deploy.verification.operating_point import refuse_new_anchor, refuse_s
 from sfsc_deploy.verification.policy import DEFAULT, Policy, refuse_unknown_profiles
 from sfsc_deploy.verification.probes import Probes
 from sfsc_deploy.verification.stored_checks import Stored, open_stored
-from sfsc_deploy.verification.subject import find_subjects
+from sfsc_deploy.verification.subject import Subject, find_subjects
 from sfsc_deploy.verification.verdict import Verdict
 from sfsc_deploy.verification.waterfall.origins import Origins
 
@@ -56,13 +56,14 @@ def verify(
         on_progress: hears of each check before it is made: subject, name of the check.
 
     Raises:
-        SfscError: what was given makes no sense: fewer than two subjects, one twice, one that doesn't exist, a probe or
-            a run of another space, images that can't be read, a policy for a profile that nobody knows, an
-            anchor of the new generation. What is wrong with an artifact is in the verdict.
+        SfscError: what was given makes no sense: fewer than two subjects, one twice or as the stored gallery too, one
+            that doesn't exist, a probe or a run of another space, images that can't be read, a policy for a profile
+            that nobody knows, an anchor of the new generation. What is wrong with an artifact is in the verdict.
     """
     on_check = on_progress or (lambda subject, check: None)
     refuse_senseless(fpr, anchor, subjects)
     found = find_subjects(subjects, least=1 if gallery else 2)
+    _refuse_itself(gallery, found)
     refuse_unknown_profiles(policy, found)
     if upgrade:
         refuse_new_anchor(anchor, {subject.name: subject.facts.space if subject.facts else None for subject in found})
@@ -91,6 +92,15 @@ def _decoding(data: DataSet | None, images: Images) -> Iterator[None]:
         raise
     finally:
         images.close()
+
+
+def _refuse_itself(gallery: Path | None, subjects: Sequence[Subject]) -> None:
+    same = [each for each in subjects if gallery and each.path.resolve() == gallery.resolve()]
+    if same:
+        raise SfscError(
+            f"{same[0].name} is the stored gallery as well: its rows would only be compared with themselves.",
+            "Name an artifact, or embeddings that were recorded from another one.",
+        )
 
 
 def _stored(gallery: Path, data: DataSet | None, setting: Setting) -> Stored:

@@ -20,7 +20,9 @@ from sfsc_deploy.data.images import read_images
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import load
+from sfsc_deploy.tensor_file import read_tensors
 from sfsc_deploy.verification import Check, Status, Verdict
+from sfsc_deploy.verification.summary import remarks
 from sfsc_deploy.verification.verify import verify
 
 PROFILE = "android"
@@ -106,6 +108,8 @@ def failed(verdict: Verdict) -> set[str]:
 def test_a_recording_passes_without_the_model_that_made_it(exported: Path, data: DataSet, recorded: Path) -> None:
     verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=recorded)
     assert verdict.status is Status.PASS, [check for check in verdict.checks if check.status is not Status.PASS]
+    assert "has the hashes of its sidecar" in of_gallery(verdict)["intact"].why
+    assert not any("intact was not checked" in remark for remark in remarks(verdict))
     stored = verdict.artifacts[-1]
     assert (stored.kind, stored.width, stored.precision) == ("gallery", 1.0, "float32")
     cells = {(Path(cell.query).suffix, Path(cell.gallery).suffix) for cell in verdict.matrix}
@@ -116,6 +120,9 @@ def test_a_recording_passes_without_the_model_that_made_it(exported: Path, data:
 def test_a_gallery_of_another_system_passes_and_says_what_is_not_known(judged: Callable[..., Verdict]) -> None:
     verdict = judged()
     assert verdict.status is Status.PASS, [check for check in verdict.checks if check.status is not Status.PASS]
+    assert "intact" not in of_gallery(verdict)
+    assert "No hash goes with them" in of_gallery(verdict)["readable"].why
+    assert any("intact was not checked" in remark for remark in remarks(verdict))
     assert "self-test of the gallery's maker isn't known, nor needed" in of_gallery(verdict)["criterion"].why
 
 
@@ -199,11 +206,124 @@ def test_wrong_rows_fail(
     assert failed(verdict) == checks
 
 
-def test_a_few_rows_of_other_images_do_not_pass(judged: Callable[..., Verdict], rows: NDArray[np.float32]) -> None:
-    """Half of them may be as near as the right ones would be, so that they may not show by themselves."""
+def test_a_few_rows_of_other_images_fail_and_are_named(
+    judged: Callable[..., Verdict], rows: NDArray[np.float32], data: DataSet
+) -> None:
+    """Also those that happen to be as near as the right ones would be."""
     verdict = judged(some_swapped(rows))
-    assert verdict.status is not Status.PASS
+    assert failed(verdict) == {"own-row"}
+    check, names = of_gallery(verdict)["own-row"], paths(data)
+    assert check.value == 4
+    assert f"that of {names[0]} fits {names[20]}" in check.why
     assert of_gallery(verdict)["criterion"].status is Status.UNVERIFIED
+
+
+def changed_recording(recorded: Path, target: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
+    """A copy of a recording, with `change` made to its arrays and to its header."""
+    stored = read_tensors(recorded)
+    arrays, header = dict(stored.arrays), json.loads(stored.metadata["sfsc.recorded"])
+    change(arrays, header)
+    save_file(arrays, target, {"sfsc.recorded": json.dumps(header)})
+    return target
+
+
+def test_wrong_rows_of_queries_fail_because_the_makers_self_test_rests_on_them(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path
+) -> None:
+    """A maker that finds nothing would be the weaker side, which any artifact reaches."""
+
+    def shuffle(arrays: dict[str, Any], header: dict[str, Any]) -> None:
+        rows = arrays["embedding"].copy()
+        rows[:20] = np.roll(rows[:20], 2, axis=0)  # the queries come first
+        arrays["embedding"] = rows
+
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", shuffle)
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored)
+    assert failed(verdict) == {"own-row"}
+    assert "query/" in of_gallery(verdict)["own-row"].why
+
+
+def test_an_image_that_was_recorded_twice_with_different_rows_fails(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path
+) -> None:
+    def repeat(arrays: dict[str, Any], header: dict[str, Any]) -> None:
+        for name, array in arrays.items():
+            arrays[name] = np.concatenate([array[-1:], array])
+        arrays["embedding"][0] = arrays["embedding"][1]
+
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", repeat)
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored)
+    assert failed(verdict) == {"rows"}
+    assert "holds an image more than once" in of_gallery(verdict)["rows"].why
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "told"),
+    [
+        pytest.param(
+            lambda header: header["files"].update({"server-cpu.onnx": "5" * 64}),
+            Status.FAIL,
+            "server-cpu.onnx differ",
+            id="made by another file",
+        ),
+        pytest.param(
+            lambda header: header["sidecar"].update(space="5" * 64), Status.FAIL, "tells another space", id="two spaces"
+        ),
+        pytest.param(
+            lambda header: header.update(sidecar=None), Status.UNVERIFIED, "nothing to compare it with", id="no sidecar"
+        ),
+        pytest.param(
+            lambda header: header.update(artifact="server-cpu.engine"),
+            Status.UNVERIFIED,
+            "hash was not recorded",
+            id="built by hand",
+        ),
+    ],
+)
+def test_what_made_a_recording_is_checked_and_measured_all_the_same(
+    exported: Path,
+    data: DataSet,
+    recorded: Path,
+    tmp_path: Path,
+    change: Callable[[dict[str, Any]], object],
+    status: Status,
+    told: str,
+) -> None:
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", lambda _, header: change(header) and None)
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored)
+    checks = of_gallery(verdict)
+    assert verdict.status is status
+    assert (checks["intact"].status, told in checks["intact"].why) == (status, True), checks["intact"].why
+    assert checks["own-row"].status is Status.PASS
+
+
+def test_a_recording_of_a_run_folder_passes_and_its_width_is_known(
+    exported: Path, trained: Path, data: DataSet, images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "gallery.safetensors"
+    answer = CliRunner().invoke(app, ["embed", f"{trained}@0.5", "--data", str(images), "--out", str(out)])
+    assert answer.exit_code == 0, answer.output
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=out)
+    assert verdict.status is Status.PASS
+    assert verdict.artifacts[-1].width == 0.5
+
+
+def test_a_row_of_the_same_sub_model_that_is_far_fails(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path
+) -> None:
+    """Nearer than most others, and of no other image: beside another width it would be taken for right."""
+
+    def blur(arrays: dict[str, Any], header: dict[str, Any]) -> None:
+        rows = arrays["embedding"].copy()
+        away = np.random.default_rng(0).standard_normal(rows.shape[1]).astype(np.float32)
+        rows[30] = unit((rows[30] + 0.2 * away / np.linalg.norm(away))[None])[0]
+        arrays["embedding"] = rows
+
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", blur)
+    assert not failed(verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored))
+    verdict = verify([str(exported / "server-cpu.onnx")], data=data, gallery=stored)
+    assert failed(verdict) == {"own-row"}
+    assert "The same sub-model made the stored rows" in of_gallery(verdict)["own-row"].why
 
 
 @pytest.mark.parametrize(
@@ -288,6 +408,8 @@ def test_wrong_use_is_refused(exported: Path, data: DataSet, recorded: Path, tmp
         verify([artifact], data=data, gallery=tmp_path / "nothing.safetensors")
     with pytest.raises(SfscError, match="has to be known"):
         verify([artifact], gallery=recorded)
+    with pytest.raises(SfscError, match="only be compared with themselves"):
+        verify([artifact, str(recorded)], data=data, gallery=recorded)
     answer = CliRunner().invoke(app, ["verify-compat", artifact, "--gallery", str(recorded)])
     assert (answer.exit_code, "--data DIR" in answer.stderr) == (2, True)
 
