@@ -267,7 +267,10 @@ def test_an_image_that_was_recorded_twice_with_different_rows_fails(
             id="made by another file",
         ),
         pytest.param(
-            lambda header: header["sidecar"].update(space="5" * 64), Status.FAIL, "tells another space", id="two spaces"
+            lambda header: header["sidecar"].update(space="5" * 64),
+            Status.FAIL,
+            "Its space or preprocessing is not that",
+            id="two spaces",
         ),
         pytest.param(
             lambda header: header.update(sidecar=None), Status.UNVERIFIED, "nothing to compare it with", id="no sidecar"
