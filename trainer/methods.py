@@ -122,7 +122,8 @@ class Sfsc(_Discriminating):
     """Self-compatible training (arXiv 2206.08289).
 
     The widest model learns to discriminate by the base loss, the narrower ones learn to be compatible, through a loss
-    that rests on their uncertainty. Beyond the paper, their embeddings are drawn to those of the widest model.
+    that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own, and
+    the prototypes are what it alone has learnt.
     """
 
     one_network = True
@@ -138,11 +139,14 @@ class Sfsc(_Discriminating):
 
     def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
         """See ``Method.loss``."""
-        given = self.evidence(output)
+        settings = self.recipe.compatibility
         if anchor is None:
-            return self.weighed(self.base(output, target), given)
+            return self.weighed(self.base(output, target), self.evidence(output))
+        if settings.prototypes == "widest":
+            output = output.seen_by(output.detached())
+        given = self.evidence(output)
         value = self._compatible(output, given, target)
-        weight = self.recipe.compatibility.distillation
+        weight = settings.distillation
         if weight:
             value = value + weight * target.progress * distillation_loss(output.embedding, anchor.embedding)
         return self.weighed(value, given)

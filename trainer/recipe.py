@@ -35,6 +35,8 @@ class Compatibility(_Section):
     """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the loss of the widest model."""
     evidence_scale: Annotated[float, Field(gt=0, le=30)] = 16.0
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
+    prototypes: Literal["widest", "all"] = "widest"
+    """Which widths teach the shared prototypes: the widest alone, whom the narrower ones follow, or all of them."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
     distillation: Annotated[float, Field(ge=0)] = 2.0

@@ -28,8 +28,8 @@ _ALL = (
     Contender("sfsc", "the default", {"method": "sfsc"}),
     Contender(
         "sfsc-paper",
-        "both halves as in the paper, without distillation",
-        {"method": "sfsc", "compatibility": {"distillation": 0.0}},
+        "both halves as in the paper, the widest followed in nothing",
+        {"method": "sfsc", "compatibility": {"distillation": 0.0, "prototypes": "all"}},
     ),
     Contender(
         "sfsc-magnitude",

@@ -56,6 +56,21 @@ def test_a_narrow_one_learns_from_its_evidence_or_by_the_plain_loss_of_the_wides
     assert loss(anchor, loss="plain") == pytest.approx(loss(None))
 
 
+@pytest.mark.parametrize("kind", ["uncertainty", "plain"])
+@pytest.mark.parametrize(("taught_by", "heard"), [("widest", False), ("all", True)])
+def test_prototypes_hear_the_widest_alone_unless_all_are_to_teach_them(kind: str, taught_by: str, heard: bool) -> None:
+    asked = method_of(recipe(loss=kind, prototypes=taught_by))
+    assert taught(asked, output(1)) == (True, heard)
+    assert taught(asked, None) == (True, True)
+
+
+def taught(method: Any, anchor: Output | None) -> tuple[bool, bool]:
+    """Whether embeddings and prototypes get a gradient."""
+    own = Output(output().embedding.requires_grad_(), output().prototypes.requires_grad_())
+    method.loss(own, Target(IDENTITY, 1.0), anchor).value.backward()
+    return own.embedding.grad is not None, own.prototypes.grad is not None
+
+
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_misleading_evidence_counts_more_as_training_goes_on(progress: float) -> None:
     anchor = output(1)
