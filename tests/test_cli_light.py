@@ -68,6 +68,39 @@ def test_help_of_every_command_works_without_any_extra() -> None:
     run_python(HELP_OF_ALL.format(blocked=blocked))
 
 
+WRONG_USE = """
+    import contextlib, io, sys
+    sys.argv = ["sfsc-deploy", {arguments}]
+    from sfsc_deploy.cli import main
+    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()) as told:
+        main()
+    assert {named!r} in told.getvalue(), told.getvalue()
+    print(*sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "--method", "sfcs"], "method: 'sfcs' is not one of sfsc, joint"),
+        (["train", "--loss", "arkface"], "did you mean arcface?"),
+        (["train", "--arch", "resnet19"], "did you mean resnet18?"),
+        (["train", "--epochs", "0"], "epochs: 0 should be greater than 0"),
+        (["train", "--device", "gpu"], "device: 'gpu' is not one of"),
+        (["train", "--recipe", "nowhere.toml"], "nowhere.toml can't be read"),
+        (["train", "--data", "nowhere"], "nowhere doesn't exist"),
+        (["train", "--init", "nowhere.pth"], "nowhere.pth can't be read"),
+        (["train", "--resume", "nowhere"], "nowhere is not a run folder"),
+        (["train", "--compatible-with", "nowhere"], "nowhere is not a run folder"),
+        (["compare", "--methods", "sfcs"], "did you mean sfsc?"),
+        (["compare", "--arch", "resnet19"], "did you mean resnet18?"),
+    ],
+)
+def test_wrong_use_is_told_before_torch_is_imported(arguments: list[str], named: str) -> None:
+    imported = run_python(WRONG_USE.format(arguments=", ".join(map(repr, arguments)), named=named))
+    assert "torch" not in imported
+
+
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs the processor time of a child process")
 def test_help_answers_at_once() -> None:
     assert min(_seconds_of_help() for _ in range(3)) < SECONDS_TO_HELP

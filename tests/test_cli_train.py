@@ -2,10 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
@@ -15,9 +16,29 @@ from sfsc_deploy.cli import train
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.cli.training_shown import describe, shown
 from sfsc_deploy.training import Plan, Progress, TrainRequest
-from trainer.recipe import Recipe
+from trainer.recipe import Compatibility, Recipe
 
 EVALUATION = {"names": ["0.5", "1"], "map": [[0.6, 0.61], [0.62, 0.7]], "rank1": [[0.7, 0.7], [0.7, 0.8]]}
+
+
+def plan(**changed: Any) -> Plan:
+    return replace(
+        Plan(
+            folder=Path("runs/a"),
+            data="drawn",
+            images=100,
+            identities=10,
+            skipped=0,
+            arch="resnet-mini",
+            widths=(0.5, 1.0),
+            parameters=700_000,
+            device="cpu",
+            epochs=2,
+            steps=10,
+            steps_done=0,
+        ),
+        **changed,
+    )
 
 
 @pytest.fixture
@@ -27,7 +48,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[TrainRequest]:
 
     def run(request: TrainRequest) -> Any:
         requests.append(request)
-        return SimpleNamespace(path=Path("runs/a"), space="0" * 64, evaluation=EVALUATION), None
+        return SimpleNamespace(path=Path("runs/a"), space="0" * 64, evaluation=EVALUATION), plan(
+            warnings=("Few steps.",)
+        )
 
     monkeypatch.setattr(train, "_run", run)
     return requests
@@ -123,6 +146,14 @@ def test_the_defaults_in_the_help_are_those_of_the_recipe() -> None:
         assert f"[default: {default}]" in line
 
 
+def test_the_help_names_every_choice() -> None:
+    shown_help = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "300"}).stdout
+    settings = (Recipe.model_fields[name] for name in ("method", "loss"))
+    halves = (Compatibility.model_fields[name] for name in ("loss", "conflict"))
+    for choice in (choice for setting in (*settings, *halves) for choice in get_args(setting.annotation)):
+        assert choice in shown_help
+
+
 def test_the_help_names_every_architecture() -> None:
     pytest.importorskip("torch", reason="architectures are made of torch modules")
     from trainer.architectures import ARCHITECTURES
@@ -138,9 +169,14 @@ def test_the_matrix_and_the_folder_are_told(asked: list[TrainRequest]) -> None:
     assert "runs/a" in told
 
 
+def test_a_warning_stands_beside_the_figures(asked: list[TrainRequest]) -> None:
+    assert "Warning: Few steps." in CliRunner().invoke(app, ["train"]).stderr
+
+
 def test_json_holds_run_space_and_evaluation(asked: list[TrainRequest]) -> None:
     document = json.loads(sfsc_deploy("--json", "-"))
-    assert document == {"run": str(Path("runs/a")), "space": "0" * 64, "evaluation": EVALUATION, "initial": None}
+    told = {"space": "0" * 64, "evaluation": EVALUATION, "initial": None, "warnings": ["Few steps."]}
+    assert document == {"run": str(Path("runs/a"))} | told
 
 
 def progress(step: int) -> Progress:
@@ -165,29 +201,16 @@ def test_a_step_is_described_in_one_line() -> None:
 
 def test_what_a_run_shows() -> None:
     console = Console(file=(text := StringIO()), width=160)
-    plan = Plan(
-        folder=Path("runs/a"),
-        data="drawn",
-        images=100,
-        identities=10,
-        skipped=3,
-        arch="resnet-mini",
-        widths=(0.5, 1.0),
-        parameters=700_000,
-        device="cpu",
-        epochs=2,
-        steps=10,
-        steps_done=4,
-    )
     evaluation: Any = SimpleNamespace(**EVALUATION)
     with shown(console) as listener:
-        listener.started(plan)
+        listener.started(plan(skipped=3, steps_done=4))
         listener.stepped(progress(5))
         listener.evaluated(1, evaluation)
         listener.evaluated(2, evaluation)
     told = text.getvalue()
     assert "resnet-mini: widths 0.5, 1, 0.70 M parameters, on cpu" in told
     assert "drawn: 100 images of 10 identities" in told
+    assert "Warning: Few" not in told
     assert "3 images that can't be read are left out" in told
     assert "Going on after step 4 of 10" in told
     assert "Training 5/10 epoch 1/2" in told

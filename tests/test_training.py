@@ -290,6 +290,19 @@ def bad(name: str, **changed: Any) -> Any:
     return pytest.param(changed, id=name)
 
 
+@pytest.mark.parametrize(("method", "epochs", "enough"), [("joint", 2, 22), ("bct", 2, 22), ("joint", 22, None)])
+def test_too_few_steps_for_batch_norms_are_warned_of(
+    request_for: Callable[..., TrainRequest], tmp_path: Path, method: str, epochs: int, enough: int | None
+) -> None:
+    """Two steps an epoch; of a method in phases, those of each phase count."""
+    heard = Heard()
+    train(request_for(tmp_path / "run", method=method, epochs=epochs), heard)
+    warnings = heard.plans[0].warnings
+    assert bool(warnings) is bool(enough)
+    assert all(f"Train for {enough} epochs or more (--epochs)" in warning for warning in warnings)
+    assert all(f"{2 * epochs} steps are few" in warning for warning in warnings)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

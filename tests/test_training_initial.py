@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from sfsc_deploy.run_folder import RunFolder  # noqa: E402
+from sfsc_deploy.errors import SfscError  # noqa: E402
+from sfsc_deploy.run_folder import WEIGHTS, RunFolder  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
 from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
@@ -116,3 +118,22 @@ def test_weights_of_another_architecture_leave_nothing_behind(
         train(request, Heard())
     assert request.out is not None
     assert not request.out.exists()
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "."])
+def test_weights_of_a_run_of_our_own_name_the_option_for_them(
+    request_for: Callable[..., TrainRequest], tmp_path: Path, name: str
+) -> None:
+    run = train(request_for(epochs=1), Heard())
+    request = replace(request_for(init={"file": str(run.path / name)}), out=tmp_path / "next")
+    with pytest.raises(SfscError, match="is of a run of sfsc-deploy") as caught:
+        train(request, Heard())
+    assert f"--compatible-with {run.path}" in caught.value.remedy
+
+
+def test_such_weights_are_known_wherever_they_lie(request_for: Callable[..., TrainRequest], tmp_path: Path) -> None:
+    run = train(request_for(epochs=1), Heard())
+    moved = (run.path / WEIGHTS).rename(tmp_path / "moved.safetensors")
+    with pytest.raises(TrainerError, match="trained here") as caught:
+        train(replace(request_for(init={"file": str(moved)}), out=tmp_path / "next"), Heard())
+    assert "--compatible-with" in caught.value.remedy

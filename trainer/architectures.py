@@ -1,29 +1,62 @@
-"""The networks that can be slimmed, by name."""
+"""The networks that can be slimmed, by name.
+
+Each is imported when it is made: whoever validates a name needn't wait for torch.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from trainer.backbone import Backbone, ImageSize
 from trainer.errors import TrainerError
-from trainer.mobilenet import mobilenet_v2
-from trainer.resnet import BasicBlock, Bottleneck, resnet, resnet_mini
-from trainer.vit import vit
 
-ARCHITECTURES: Final[dict[str, Callable[[Sequence[float], ImageSize], Backbone]]] = {
-    "resnet-mini": resnet_mini,
-    "resnet18": partial(resnet, block=BasicBlock, blocks=(2, 2, 2, 2)),
-    "resnet34": partial(resnet, block=BasicBlock, blocks=(3, 4, 6, 3)),
-    "resnet50": partial(resnet, block=Bottleneck, blocks=(3, 4, 6, 3)),
-    "resnet101": partial(resnet, block=Bottleneck, blocks=(3, 4, 23, 3)),
-    "mobilenetv2": mobilenet_v2,
-    "vit-s": partial(vit, heads=6),
-    "vit-b": partial(vit, heads=12),
+if TYPE_CHECKING:
+    from trainer.backbone import Backbone, ImageSize
+
+
+def _resnet_mini(widths: Sequence[float], image_size: "ImageSize") -> "Backbone":
+    from trainer.resnet import resnet_mini
+
+    return resnet_mini(widths, image_size)
+
+
+def _basic_resnet(widths: Sequence[float], image_size: "ImageSize", *, blocks: Sequence[int]) -> "Backbone":
+    from trainer.resnet import BasicBlock, resnet
+
+    return resnet(widths, image_size, block=BasicBlock, blocks=blocks)
+
+
+def _bottleneck_resnet(widths: Sequence[float], image_size: "ImageSize", *, blocks: Sequence[int]) -> "Backbone":
+    from trainer.resnet import Bottleneck, resnet
+
+    return resnet(widths, image_size, block=Bottleneck, blocks=blocks)
+
+
+def _mobilenet_v2(widths: Sequence[float], image_size: "ImageSize") -> "Backbone":
+    from trainer.mobilenet import mobilenet_v2
+
+    return mobilenet_v2(widths, image_size)
+
+
+def _vit(widths: Sequence[float], image_size: "ImageSize", *, heads: int) -> "Backbone":
+    from trainer.vit import vit
+
+    return vit(widths, image_size, heads=heads)
+
+
+ARCHITECTURES: Final[dict[str, Callable[[Sequence[float], "ImageSize"], "Backbone"]]] = {
+    "resnet-mini": _resnet_mini,
+    "resnet18": partial(_basic_resnet, blocks=(2, 2, 2, 2)),
+    "resnet34": partial(_basic_resnet, blocks=(3, 4, 6, 3)),
+    "resnet50": partial(_bottleneck_resnet, blocks=(3, 4, 6, 3)),
+    "resnet101": partial(_bottleneck_resnet, blocks=(3, 4, 23, 3)),
+    "mobilenetv2": _mobilenet_v2,
+    "vit-s": partial(_vit, heads=6),
+    "vit-b": partial(_vit, heads=12),
 }
 """Each makes a network of the widths that are trained, for images of one height and width in pixels."""
 
 
-def build(arch: str, widths: Sequence[float], image_size: ImageSize) -> Backbone:
+def build(arch: str, widths: Sequence[float], image_size: "ImageSize") -> "Backbone":
     """A network with fresh weights.
 
     Args:

@@ -26,6 +26,8 @@ NEARLY_ALL = 0.95
 """Of a backbone's tensors the file must have as many, and of the file's as many must have a place: a ResNet-50 holds
 all names and shapes of a ResNet-50 without its last blocks."""
 
+_OWN_NAME = "net.backbone."
+"""In the names of all tensors of a ``Supernet``'s backbone."""
 _OWN_NORM = re.compile(r"\.norms\.\d+\.")
 _USUAL = (224, 224)
 _POSITIONS = "tokens.pos_embed"
@@ -62,10 +64,7 @@ def initialise(networks: Networks, recipe: Recipe, file: WeightFile) -> Fit:
     """
     naming = naming_of(file.tensors)
     if naming is None:
-        raise TrainerError(
-            f"{file.name} follows none of the namings that are known: {', '.join(each.name for each in NAMINGS)}.",
-            "Give weights of torchvision or timm.",
-        )
+        raise _of_unknown_naming(file)
     tensors = naming.backbone(file.tensors)
     full = _full_width(recipe.arch, recipe.image_size)
     comparison = _Comparison.of(tensors, full)
@@ -162,6 +161,19 @@ def _resized(tensors: dict[str, Tensor], full: Backbone) -> tuple[dict[str, Tens
     fitted = torch.cat([places[:, :1].float(), grid.flatten(2).transpose(1, 2)], 1)
     told = f"{_POSITIONS} from {side} x {side} to {full.grid[0]} x {full.grid[1]} patches"
     return tensors | {_POSITIONS: fitted}, (told,)
+
+
+def _of_unknown_naming(file: WeightFile) -> TrainerError:
+    if any(_OWN_NAME in name for name in file.tensors):
+        return TrainerError(
+            f"{file.name} holds weights that were trained here; --init takes those of torchvision or timm.",
+            "Name the run that they are of with --compatible-with: training begins with its weights where both are "
+            "built alike.",
+        )
+    return TrainerError(
+        f"{file.name} follows none of the namings that are known: {', '.join(each.name for each in NAMINGS)}.",
+        "Give weights of torchvision or timm.",
+    )
 
 
 def _misfit(file: WeightFile, recipe: Recipe, found: _Comparison, tensors: Mapping[str, Tensor]) -> TrainerError:

@@ -93,6 +93,11 @@ class Training:
         """Number of steps of the whole run."""
         return self.epochs * len(self.batches)
 
+    @property
+    def steps_of_a_phase(self) -> int:
+        """Number of steps for which a width is trained at least, and its batch norms see images."""
+        return self.recipe.epochs * len(self.batches)
+
     def run(self, on_step: Callable[[StepReport], None], on_epoch: Callable[[int], None]) -> None:
         """Trains from where it stands to the end.
 
@@ -113,7 +118,7 @@ class Training:
         Raises:
             TrainerError: a loss is no longer finite.
         """
-        done, steps = self.steps_done % self._phase_steps, self._phase_steps
+        done, steps = self.steps_done % self.steps_of_a_phase, self.steps_of_a_phase
         phase = self._phases[self.steps_done // steps]
         rate = self._set_learning_rate(done)
         self._optimiser.zero_grad()
@@ -152,10 +157,6 @@ class Training:
             raise TrainerError(
                 f"{path} holds no state of this recipe: {str(error).splitlines()[0]}", "Start anew without --resume."
             ) from None
-
-    @property
-    def _phase_steps(self) -> int:
-        return self.recipe.epochs * len(self.batches)
 
     def _coming(self) -> Iterator[NDArray[np.int64]]:
         """The batches of all steps to come."""

@@ -4,13 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from trainer.errors import TrainerError
+from trainer.architectures import ARCHITECTURES
+from trainer.problems import explain, not_one_of
 
 BaseLoss = Literal["softmax", "arcface", "cosface", "triplet", "circle"]
 MethodName = Literal["sfsc", "joint", "bct", "asymmetric", "independent", "unified"]
 Positive = Annotated[int, Field(gt=0)]
 Priority = Literal["equal", "uncertainty"]
 Share = Annotated[float, Field(ge=0, le=1)]
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+"""Kinds of devices that torch can train on."""
 Side = Annotated[int, Field(gt=0, le=4096)]
 
 
@@ -91,6 +94,20 @@ class Recipe(_Section):
     init: Init | None = None
     """What the backbone begins with; None: random weights."""
 
+    @field_validator("arch", mode="after")
+    @classmethod
+    def _known(cls, arch: str) -> str:
+        if arch not in ARCHITECTURES:
+            raise ValueError(not_one_of(arch, ARCHITECTURES))
+        return arch
+
+    @field_validator("device", mode="after")
+    @classmethod
+    def _of_known_kind(cls, device: str) -> str:
+        if device.partition(":")[0] not in DEVICES:
+            raise ValueError(f"{not_one_of(device, DEVICES)}; the second of several is cuda:1")
+        return device
+
     @field_validator("image_size", mode="before")
     @classmethod
     def _square(cls, value: object) -> object:
@@ -144,10 +161,4 @@ def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        unknown = any(e["type"] == "extra_forbidden" for e in error.errors())
-        remedy = f"Known settings: {', '.join(Recipe.model_fields)}." if unknown else "Mend it and run again."
-        raise TrainerError(f"The recipe from {source} is not valid: {wrong}.", remedy) from None
+        raise explain(error, Recipe, source) from None

@@ -1,7 +1,6 @@
 """`sfsc-deploy train`."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +13,7 @@ from sfsc_deploy.cli.recipe_options import given, height_and_width, width_list
 
 if TYPE_CHECKING:
     from sfsc_deploy.run_folder import RunFolder
-    from sfsc_deploy.training import TrainRequest
-    from trainer.initial import Fit
+    from sfsc_deploy.training import Plan, TrainRequest
 
 IMAGES, RECIPE, RUN = "Images", "Recipe: these go before the file of --recipe", "Run"
 
@@ -153,7 +151,7 @@ def train(
     _tell(*_run(request), json_file)
 
 
-def _run(request: "TrainRequest") -> "tuple[RunFolder, Fit | None]":
+def _run(request: "TrainRequest") -> "tuple[RunFolder, Plan]":
     # Read when torch is imported. By default GNU OpenMP's threads spin for long at every barrier: with anything else
     # running on the machine that took three quarters of the speed, and sparing it costs none on a quiet one.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -161,15 +159,20 @@ def _run(request: "TrainRequest") -> "tuple[RunFolder, Fit | None]":
     from sfsc_deploy.training.run import train as run_training
 
     with shown(notices()) as listener:
-        return run_training(request, listener), listener.initial
+        run = run_training(request, listener)
+    assert listener.plan is not None
+    return run, listener.plan
 
 
-def _tell(run: "RunFolder", initial: "Fit | None", json_file: Path | None) -> None:
+def _tell(run: "RunFolder", plan: "Plan", json_file: Path | None) -> None:
     from sfsc_deploy.cli.tables import evaluation_table
+    from sfsc_deploy.cli.training_shown import show_warnings
 
     evaluation = run.evaluation
     console = results(json_file)
     console.print(evaluation_table(evaluation["names"], evaluation["map"], evaluation["rank1"], "Cross-test"))
+    # Again, beside the figures that they explain.
+    show_warnings(plan, notices())
     console.print(f"The run is in {run.path}", soft_wrap=True)
-    fit = asdict(initial) if initial else None
-    write_json({"run": run.path, "space": run.space, "evaluation": evaluation, "initial": fit}, json_file)
+    found = {"run": run.path, "space": run.space, "evaluation": evaluation}
+    write_json(found | {"initial": plan.initial, "warnings": plan.warnings}, json_file)

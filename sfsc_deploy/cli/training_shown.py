@@ -23,8 +23,8 @@ class TrainingShown:
         self._console = console
         self._show = show
         self._epochs = 0
-        self.initial: Fit | None = None
-        """What the run began with, once it has started."""
+        self.plan: Plan | None = None
+        """Of the run, once it has started."""
 
     def started(self, plan: "Plan") -> None:
         """Say what is about to be trained."""
@@ -38,13 +38,14 @@ class TrainingShown:
             self._console.print(line, soft_wrap=True)
         for line in initial_lines(plan.initial) if plan.initial else ():
             self._console.print(line, soft_wrap=True)
-        self.initial = plan.initial
+        self.plan = plan
         if plan.skipped:
             self._console.print(f"{plan.skipped} images that can't be read are left out")
         if plan.inherits:
             self._console.print(f"Begins with the weights of {plan.inherits}", soft_wrap=True)
         if plan.steps_done:
             self._console.print(f"Going on after step {plan.steps_done} of {plan.steps}")
+        show_warnings(plan, self._console)
 
     def stepped(self, now: "Progress") -> None:
         """Move the progress on."""
@@ -55,6 +56,12 @@ class TrainingShown:
         if epoch < self._epochs:
             title = f"Cross-test after epoch {epoch}"
             self._console.print(evaluation_table(evaluation.names, evaluation.map, evaluation.rank1, title))
+
+
+def show_warnings(plan: "Plan", console: Console) -> None:
+    """Print what makes a poor model likely."""
+    for warning in plan.warnings:
+        console.print(f"Warning: {warning}", soft_wrap=True)
 
 
 def initial_lines(fit: "Fit") -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sfsc_deploy.choices import not_one_of
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.training import Listener as TrainingListener
 
@@ -58,9 +59,10 @@ def contenders(names: Sequence[str]) -> tuple[Contender, ...]:
         SfscError: an unknown one, one twice, or none.
     """
     unknown = [name for name in names if name not in CONTENDERS]
-    if unknown or not names:
-        what = f"There is no method {unknown[0]!r} to compare." if unknown else "No method is named."
-        raise SfscError(what, f"Choose among: {', '.join(CONTENDERS)}.")
+    if unknown:
+        raise SfscError(f"Method {not_one_of(unknown[0], CONTENDERS)}.", "Mend --methods.")
+    if not names:
+        raise SfscError("No method is named.", f"Choose among: {', '.join(CONTENDERS)}.")
     if len(set(names)) < len(names):
         raise SfscError("A method is named twice.", "Name each once.")
     return tuple(CONTENDERS[name] for name in names)

@@ -12,7 +12,7 @@ from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.parsing import parse_toml
 from sfsc_deploy.probe import refuse_too_few
-from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, RunFolder
+from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, WEIGHTS, RunFolder
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
 from trainer.weight_file import WeightFile, digest, read
@@ -48,10 +48,10 @@ def _new(request: TrainRequest) -> Prepared:
     recipe = resolve_recipe(request)
     if request.out:
         _refuse_occupied(request.out)
-    initial = read(recipe.init.file, recipe.init.sha256) if recipe.init else None
+    old = _old_generation(request.compatible_with, recipe)
     data = _open(request.data, skip_unreadable=request.skip_unreadable)
     folder = request.out or _next_free(data.name)
-    old = _old_generation(request.compatible_with, recipe)
+    initial = read(recipe.init.file, recipe.init.sha256) if recipe.init else None
     return Prepared(folder, recipe, data, _preprocessing(recipe), None, old, initial)
 
 
@@ -112,11 +112,31 @@ def resolve_recipe(request: TrainRequest) -> Recipe:
         SfscError: its file can't be read.
         TrainerError: it isn't valid, or the weights can't be read.
     """
-    recipe = parse_recipe(_asked(request), str(request.recipe or "the command line"))
+    recipe = parse_recipe(_asked(request), _source(request))
+    if recipe.init is not None:
+        _refuse_own_weights(Path(recipe.init.file))
     if recipe.init is None or recipe.init.sha256:
         return recipe
     known = recipe.init.model_copy(update={"sha256": digest(recipe.init.file)})
     return recipe.model_copy(update={"init": known})
+
+
+def _source(request: TrainRequest) -> str:
+    """Where the settings come from."""
+    parts = [str(request.recipe)] if request.recipe else []
+    return " and ".join([*parts, "the command line"] if request.overrides or not parts else parts)
+
+
+def _refuse_own_weights(file: Path) -> None:
+    """Weights of a run of our own aren't what others have trained: who names them means another option."""
+    run = file if file.is_dir() else file.parent
+    if not (run / RECIPE).exists() or (file.is_file() and file.name not in (WEIGHTS, CHECKPOINT)):
+        return
+    raise SfscError(
+        f"{file} is of a run of sfsc-deploy; --init takes weights of torchvision or timm.",
+        f"Train with --compatible-with {run}: it begins with the weights of that run where both are built alike, and "
+        "keeps its galleries searchable.",
+    )
 
 
 def _asked(request: TrainRequest) -> dict[str, Any]:

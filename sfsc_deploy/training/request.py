@@ -60,6 +60,8 @@ class Plan:
     """The older generation with whose weights the run begins; None where it doesn't."""
     initial: "Fit | None" = None
     """How the weights that the run begins with fit; None: it begins with random ones, or is resumed."""
+    warnings: tuple[str, ...] = ()
+    """What makes a poor model likely although nothing is wrong, each with its remedy."""
 
 
 @dataclass(frozen=True)

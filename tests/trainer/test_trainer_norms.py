@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.norms import EmbeddingNorm, SwitchableNorm
+from trainer.norms import EmbeddingNorm, SwitchableNorm, enough_steps, initial_share
 
 
 def test_every_width_has_a_norm_of_its_own() -> None:
@@ -57,3 +57,12 @@ def test_a_plain_norm_has_tensors_of_its_own(norm: SwitchableNorm | EmbeddingNor
         for tensor in norm.plain(1.0).state_dict().values():
             tensor.add_(1)
     assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
+
+
+def test_running_statistics_forget_their_beginning_as_is_told() -> None:
+    norm = SwitchableNorm(4, (1.0,)).norms[0]
+    for _ in range(enough_steps()):
+        norm(torch.full((2, 4, 1, 1), 5.0))
+    assert norm.running_mean is not None
+    assert torch.allclose(norm.running_mean, torch.full((4,), 5.0 * (1 - initial_share(enough_steps()))))
+    assert initial_share(enough_steps()) < 0.01 <= initial_share(enough_steps() - 1)

@@ -29,7 +29,7 @@ INFINITE = float("inf")
         ({"embedding_dim": 1}, "embedding_dim"),
         ({"image_size": 0}, "image_size"),
         ({"image_size": [48, -1]}, "image_size"),
-        ({"image_size": 5000}, r"image_size\.0: Input should be less than or equal to 4096"),
+        ({"image_size": 5000}, r"image_size\.0: 5000 should be less than or equal to 4096"),
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"learning_rate": INFINITE}, "learning_rate"),
@@ -38,9 +38,15 @@ INFINITE = float("inf")
         ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
         ({"amp": "float16"}, "amp"),
+        ({"method": "foo"}, "method: 'foo' is not one of sfsc, joint, bct, asymmetric, independent, unified"),
+        ({"loss": "arkface"}, r"loss: 'arkface' is not one of .* \(did you mean arcface\?\)"),
+        ({"arch": "resnet19"}, r"arch: 'resnet19' is not one of .* \(did you mean resnet18\?\)"),
+        ({"device": "gpu"}, "device: 'gpu' is not one of auto, cpu, cuda"),
+        ({"augmentation": 3}, "augmentation: 3 should be a table"),
+        ({"init": {}}, r"init\.file: is missing"),
         ({"augmentation": {"flip": 2}}, r"augmentation\.flip"),
         ({"compatibility": {"conflict": "sometimes"}}, r"compatibility\.conflict"),
-        ({"learning_rte": 0.1}, "learning_rte: Extra inputs are not permitted"),
+        ({"learning_rte": 0.1}, r"learning_rte: there is no such setting \(did you mean learning_rate\?\)"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:
@@ -55,6 +61,9 @@ def test_the_settings_are_listed_only_where_one_is_unknown() -> None:
     with pytest.raises(TrainerError) as wrong:
         parse_recipe({"learning_rate": -1}, "my.toml")
     assert "Known settings: method, loss, arch" in unknown.value.remedy
+    with pytest.raises(TrainerError) as inside:
+        parse_recipe({"compatibility": {"conflicts": "none"}}, "my.toml")
+    assert "Known settings of compatibility: loss, evidence_scale" in inside.value.remedy
     assert "Known settings" not in wrong.value.remedy
 
 
