@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from pydantic import BaseModel
 from rich.console import Console
 
+from sfsc_deploy.cli.app import app
 from sfsc_deploy.cli.console import STANDARD_OUTPUT, results
 from sfsc_deploy.cli.json_output import write_json
+from sfsc_deploy.cli.options import REPLACED
 from sfsc_deploy.cli.progress import progress
 from sfsc_deploy.cli.tables import BELOW, UNKNOWN, Score, evaluation_table, matrix_table
 
@@ -48,6 +52,7 @@ def test_a_cell_that_was_not_measured_is_left_open() -> None:
     row = next(line for line in shown.splitlines() if line.lstrip("│ ").startswith("slim"))
     assert "50.0 / 60.0" in row
     assert UNKNOWN in row
+    assert f"{UNKNOWN} not measured" in shown
 
 
 def test_off_a_terminal_progress_is_a_line_every_few_seconds() -> None:
@@ -70,6 +75,15 @@ def test_on_a_terminal_progress_is_a_bar() -> None:
         show(4, 4, "loss [0.5]")
     assert "4/4" in shown.getvalue()
     assert "loss [0.5]" in shown.getvalue()
+
+
+def test_the_help_says_of_each_file_that_is_written_unasked_that_it_is_replaced() -> None:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = [option for command in commands.values() for option in command.params]
+    writing = {"--json", "--report", "--junit", "--markdown"}
+    helps = [option.help for option in options if writing & set(option.opts)]
+    assert len(helps) > len(writing)
+    assert all(REPLACED in told for told in helps)
 
 
 class Colour(str, Enum):

@@ -85,6 +85,39 @@ def test_what_cannot_be_run_here_is_told_once_with_its_command() -> None:
     assert text.splitlines()[-1] == "UNVERIFIED: nothing failed, but 3 of 4 checks were not possible."
 
 
+def test_what_is_open_because_of_another_artifact_names_it() -> None:
+    cause = unverified("There is no GPU.", "sfsc-deploy embed b.engine")
+    open_pair = unverified(f"{B}: Not reached, because readable could not be told: There is no GPU.")
+    text = shown(
+        on(A, "readable", passed("read")),
+        on(A, "criterion", open_pair, gallery=B),
+        on(B, "readable", cause),
+        on(B, "finite", not_reached("readable", cause)),
+        on(B, "criterion", open_pair, gallery=A),
+    )
+    assert row(text, "criterion") == ["criterion", "?", "?"]
+    told = "? a.onnx: criterion with b.engine was not possible: there readable could not be told, see below"
+    assert text.splitlines().count(told) == 1
+    assert text.index(told) < text.index(f"? {B}: readable: There is no GPU.")
+
+
+def test_what_failed_elsewhere_is_told_as_such() -> None:
+    cause = failed("3 rows hold NaN.")
+    text = shown(
+        on(B, "finite", cause),
+        on(A, "criterion", unverified(f"{B}: {not_reached('finite', cause).why}"), gallery=B),
+    )
+    assert "? a.onnx: criterion with b.engine was not possible: there finite failed, see below" in text
+
+
+def test_nothing_is_told_twice_of_an_artifact_that_is_its_own_cause() -> None:
+    cause = unverified("There is no GPU.")
+    text = shown(
+        on(A, "readable", passed("read")), on(B, "readable", cause), on(B, "norm", not_reached("readable", cause))
+    )
+    assert "was not possible" not in text
+
+
 def test_no_failure_hides_behind_the_reason_of_another_check() -> None:
     text = shown(
         on(A, "intact", failed("a.onnx is missing.")),

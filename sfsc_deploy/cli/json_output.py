@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sfsc_deploy.cli.console import STANDARD_OUTPUT
+from sfsc_deploy.cli.options import REPLACED
 
 JsonFile = Annotated[
     Path | None,
@@ -19,7 +20,7 @@ JsonFile = Annotated[
         metavar="FILE",
         dir_okay=False,
         allow_dash=True,
-        help="Write the result as JSON too; an existing file is replaced. - is standard output.",
+        help=f"Write the result as JSON too; {REPLACED}. - is standard output.",
         rich_help_panel="Output",
         show_default=False,
     ),

@@ -4,6 +4,9 @@ from typing import Any
 
 import typer
 
+REPLACED = "an existing file is replaced"
+"""Said by the help of every option that writes a file without asking."""
+
 
 def option(
     metavar: str, text: str, *, default: str, panel: str, flag: str | None = None, least: int | None = None

@@ -51,7 +51,7 @@ def matrix_table(
         title: what stands above.
         legend: what the mark of a cell means.
     """
-    table = Table(title=title, title_justify="left", caption=_caption(scores, legend), caption_justify="left")
+    table = Table(title=title, title_justify="left", caption=_caption(names, scores, legend), caption_justify="left")
     table.add_column("query \\ gallery", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
@@ -67,7 +67,7 @@ def _cell(score: Score | None) -> str:
     return f"{mark}{100 * score.map:.1f} / {100 * score.rank1:.1f}"
 
 
-def _caption(scores: Mapping[tuple[str, str], Score], legend: str) -> str:
-    marked = any(score.below for score in scores.values())
-    explained = f"; {BELOW} {legend}" if marked else ""
-    return f"mAP / rank-1 in percent{explained}"
+def _caption(names: Sequence[str], scores: Mapping[tuple[str, str], Score], legend: str) -> str:
+    marked = f"; {BELOW} {legend}" if any(score.below for score in scores.values()) else ""
+    unknown = f"; {UNKNOWN} not measured" if len(scores) < len(names) ** 2 else ""
+    return f"mAP / rank-1 in percent{marked}{unknown}"

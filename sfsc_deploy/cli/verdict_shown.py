@@ -1,6 +1,6 @@
 """What `verify-compat` shows of a verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -9,7 +9,15 @@ from rich.text import Text
 
 from sfsc_deploy.cli.tables import Score, matrix_table
 from sfsc_deploy.cli.waterfall_shown import show_waterfalls
-from sfsc_deploy.verification.summary import Objection, conclusion, missed, objections, remarks, short_names
+from sfsc_deploy.verification.summary import (
+    Objection,
+    conclusion,
+    consequences,
+    missed,
+    objections,
+    remarks,
+    short_names,
+)
 
 if TYPE_CHECKING:
     from sfsc_deploy.verification import Check, Status, Verdict
@@ -32,6 +40,8 @@ def show(verdict: "Verdict", console: Console, *, waterfall: bool = False) -> No
         tables.append(_matrix(verdict, names))
     for table in tables:
         console.print(table, "")
+    for line in _left_open(verdict, names):
+        console.print(line, soft_wrap=True)
     if waterfall:
         show_waterfalls(verdict, names, console)
     for objection in objections(verdict):
@@ -39,6 +49,20 @@ def show(verdict: "Verdict", console: Console, *, waterfall: bool = False) -> No
     for remark in remarks(verdict):
         console.print(remark, soft_wrap=True)
     console.print(conclusion(verdict), style=f"bold {COLOURS[verdict.status.value]}")
+
+
+def _left_open(verdict: "Verdict", names: Mapping[str, str]) -> Iterator[str]:
+    """What each `?` stands for whose cause is another artifact, and an empty line below."""
+    found = consequences(verdict)
+    for each in found:
+        artifacts = ", ".join(names[artifact] for artifact in each.artifacts)
+        state = "failed" if each.cause.status.value == "FAIL" else "could not be told"
+        yield (
+            f"{MARKS['UNVERIFIED']} {artifacts}: {each.check} with {names[each.cause.subject]} was not possible: there "
+            f"{each.cause.name} {state}, see below"
+        )
+    if found:
+        yield ""
 
 
 def _artifact_table(verdict: "Verdict", names: Mapping[str, str]) -> Table:

@@ -7,7 +7,7 @@ import typer
 
 from sfsc_deploy.cli.console import notices, results
 from sfsc_deploy.cli.json_output import JsonFile, write_json
-from sfsc_deploy.cli.options import option
+from sfsc_deploy.cli.options import REPLACED, option
 from sfsc_deploy.formats import known_suffixes
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def verify_compat(
     json_file: JsonFile = None,
     report: Annotated[
         Path | None,
-        option("FILE.html", "Write a page with everything that was found.", default="", panel=OUTPUT),
+        option("FILE.html", f"Write a page with everything that was found; {REPLACED}.", default="", panel=OUTPUT),
     ] = None,
     junit: Annotated[
-        Path | None, option("FILE.xml", "Write the checks as JUnit test cases.", default="", panel=OUTPUT)
+        Path | None, option("FILE.xml", f"Write the checks as JUnit test cases; {REPLACED}.", default="", panel=OUTPUT)
     ] = None,
     markdown: Annotated[
-        Path | None, option("FILE.md", "Write what matters to a pull request.", default="", panel=OUTPUT)
+        Path | None, option("FILE.md", f"Write what matters to a pull request; {REPLACED}.", default="", panel=OUTPUT)
     ] = None,
 ) -> None:
     """Prove that artifacts are what was exported and embed into one space, or say what fails.

@@ -37,6 +37,21 @@ class Objection:
     command: str | None
 
 
+@dataclass(frozen=True)
+class Consequence:
+    """Checks that could not be told of artifacts because of another one.
+
+    Attributes:
+        check: its name.
+        artifacts: the artifacts that it would have been told of.
+        cause: the other one's check that stands in the way.
+    """
+
+    check: str
+    artifacts: tuple[str, ...]
+    cause: Check
+
+
 def conclusion(verdict: Verdict) -> str:
     """The verdict and how it came about, in one sentence."""
     counts = {status: sum(check.status is status for check in verdict.checks) for status in Status}
@@ -96,6 +111,20 @@ def objections(verdict: Verdict) -> tuple[Objection, ...]:
     return tuple(
         Objection(status, where, tuple(checks), why, command)
         for (status, where, why, command), checks in causes.items()
+    )
+
+
+def consequences(verdict: Verdict) -> tuple[Consequence, ...]:
+    """What is left open of artifacts that nothing is said against themselves, with the artifact that is the cause."""
+    roots = _roots(verdict)
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    for check in verdict.checks:
+        for number, cause in enumerate(roots):
+            if check is not cause and _follows(check, cause):
+                others = (side for side in (check.subject, check.gallery) if side and not cause.concerns(side))
+                found.setdefault((check.name, number), {}).update(dict.fromkeys(others))
+    return tuple(
+        Consequence(name, tuple(artifacts), roots[number]) for (name, number), artifacts in found.items() if artifacts
     )
 
 
