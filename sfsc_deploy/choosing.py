@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.exporting.ladder import Judgement
-from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
+from sfsc_deploy.exporting.request import Exported, ExportTask, Judgement, Unavailable
 from sfsc_deploy.exporting.run import export as run_export
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.runtime import load

@@ -1,4 +1,4 @@
-"""The one error type of the package that is meant for the person at the keyboard."""
+"""What the package raises for the person at the keyboard."""
 
 
 class SfscError(Exception):
@@ -16,3 +16,7 @@ class SfscError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+
+class Interrupted(SfscError):  # noqa: N818 - a wish of the user's, not a mistake
+    """The user stopped a piece of work, with which the same or another command goes on."""

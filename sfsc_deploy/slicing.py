@@ -7,7 +7,7 @@ from torch import nn
 
 from sfsc_deploy.errors import SfscError
 from trainer.networks import Networks
-from trainer.slimmable import Slimmable, channels, with_leading
+from trainer.slimmable import Slimmable, channels, keeps_whole_heads, widths_of_whole_heads, with_leading
 from trainer.supernet import Supernet
 
 
@@ -89,11 +89,21 @@ def _refuse_unattainable(networks: Networks, width: float) -> None:
             f"Choose one of {trained}.",
         )
     layers = [layer for layer in networks.modules() if isinstance(layer, Slimmable)]
+    for heads in {layer.heads for layer in layers if layer.heads}:
+        _refuse_parts_of_heads(width, heads)
     if not 0 < width < networks.widths[-1] or 0 in (_kept(layer, width) for layer in layers):
         raise SfscError(
             f"There is no sub-model of width {width:g}: it must be below {networks.widths[-1]:g}, the widest that was "
             "trained, and leave every layer a channel.",
             f"Choose one in between, or one that was trained: {trained}.",
+        )
+
+
+def _refuse_parts_of_heads(width: float, heads: int) -> None:
+    if not keeps_whole_heads(width, heads):
+        raise SfscError(
+            f"Width {width:g} would leave {heads * width:g} of {heads} attention heads; every width keeps whole ones.",
+            f"Choose --width among {', '.join(widths_of_whole_heads(heads))}.",
         )
 
 

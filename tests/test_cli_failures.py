@@ -10,9 +10,8 @@ from exporters.errors import ExportError
 from profiles.errors import ProfileError
 from sfsc_deploy.cli import main
 from sfsc_deploy.cli.failures import BROKEN_PIPE, DEFECT, INTERRUPTED, WRONG_USE, explain, told
-from sfsc_deploy.errors import SfscError
+from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.extras import EXTRA_OF, install_command
-from sfsc_deploy.training.interruption import Interrupted
 from trainer.errors import TrainerError
 
 

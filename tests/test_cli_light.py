@@ -94,6 +94,10 @@ WRONG_USE = """
         (["train", "--compatible-with", "nowhere"], "nowhere is not a run folder"),
         (["compare", "--methods", "sfcs"], "did you mean sfsc?"),
         (["compare", "--arch", "resnet19"], "did you mean resnet18?"),
+        (["export", "nowhere", "--profile", "androit"], "Did you mean android?"),
+        (["export", "nowhere", "--profile", "android", "--precision", "int4"], "in precision 'int4'"),
+        (["export", "nowhere", "--profile", "android", "--width", "0"], "There is no sub-model of width 0"),
+        (["export", "nowhere", "--profile", "android"], "nowhere is not a run folder"),
     ],
 )
 def test_wrong_use_is_told_before_torch_is_imported(arguments: list[str], named: str) -> None:

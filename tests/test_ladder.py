@@ -9,8 +9,8 @@ import pytest
 from exporters import ExportError, FormatUnavailable
 from profiles import load
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.exporting.ladder import Judgement, descend, spared_numbers
-from sfsc_deploy.exporting.making import Wanted
+from sfsc_deploy.exporting.ladder import descend, spared_numbers
+from sfsc_deploy.exporting.request import Judgement, Wanted
 
 HARM = {"stem": 0.01, "middle": 0.5, "branch": 0.2, "head": 0.1, "tail": 0.0, "neck": 0.3}
 

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch import nn  # noqa: E402
 
-from sfsc_deploy.slicing import slice_submodel  # noqa: E402
+from sfsc_deploy.errors import SfscError  # noqa: E402
+from sfsc_deploy.slicing import slice_submodel, slice_untrained  # noqa: E402
 from tiny_supernet import DIM, HEADS, SIDE, TINY, calibrate, tiny_supernet  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
 from trainer.slimmable import Region, Slimmable  # noqa: E402
@@ -144,3 +145,12 @@ def test_norms_differ_between_widths(arch: str) -> None:
     for name, parameter in own.items():
         widest = supernet.get_parameter(name.replace(".norms.0.", f".norms.{len(WIDTHS) - 1}."))
         assert not torch.equal(parameter, widest[: len(parameter)])
+
+
+def test_a_width_with_a_part_of_a_head_is_refused_with_those_that_fit() -> None:
+    supernet = tiny_supernet((0.5, 1.0), arch="tiny-vit")
+    calibrate(supernet)
+    with pytest.raises(SfscError, match=r"Width 0\.6 would leave 2\.4 of 4 attention heads") as caught:
+        slice_untrained(supernet, 0.6)
+    assert caught.value.remedy == "Choose --width among 0.25, 0.5, 0.75, 1."
+    assert slice_untrained(supernet, 0.25)(images()).shape == (2, DIM)

@@ -19,12 +19,11 @@ pytest.importorskip("kornia", reason="training varies its images with kornia")
 from PIL import Image  # noqa: E402
 
 from image_trees import truncate  # noqa: E402
-from sfsc_deploy.errors import SfscError  # noqa: E402
+from sfsc_deploy.errors import Interrupted, SfscError  # noqa: E402
 from sfsc_deploy.evaluation import Evaluation  # noqa: E402
 from sfsc_deploy.probe import Probe  # noqa: E402
 from sfsc_deploy.run_folder import RunFolder  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
-from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.plan import prepare, resolve_recipe  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
 from tiny_supernet import DIM, SIDE, tiny_architecture  # noqa: E402

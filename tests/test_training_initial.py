@@ -14,10 +14,9 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from sfsc_deploy.errors import SfscError  # noqa: E402
+from sfsc_deploy.errors import Interrupted, SfscError  # noqa: E402
 from sfsc_deploy.run_folder import WEIGHTS, RunFolder  # noqa: E402
 from sfsc_deploy.training import Plan, Progress, TrainRequest  # noqa: E402
-from sfsc_deploy.training.interruption import Interrupted  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
 from tiny_supernet import SIDE, tiny_architecture, tiny_recipe  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402

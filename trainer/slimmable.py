@@ -15,6 +15,9 @@ from torch.nn import functional as F
 Region = tuple[slice, ...]
 """The leading part of a tensor that a width owns: one slice for each dimension that is slimmed."""
 
+# Widths are written with two decimals or more: 0.33 means a third of 12 heads.
+_ROUNDING = 0.06
+
 
 def channels(full: int, width: float, heads: int | None = None) -> int:
     """How many of ``full`` channels a width multiplier keeps (rounded half up, the same on every platform).
@@ -26,6 +29,16 @@ def channels(full: int, width: float, heads: int | None = None) -> int:
     """
     units = heads or full
     return full // units * math.floor(units * width + 0.5)
+
+
+def keeps_whole_heads(width: float, heads: int) -> bool:
+    """Whether a width multiplier means a whole number of attention heads."""
+    return abs(heads * width - round(heads * width)) <= _ROUNDING
+
+
+def widths_of_whole_heads(heads: int) -> tuple[str, ...]:
+    """All widths that do, as they are written, ascending."""
+    return tuple(f"{number / heads:.3g}" for number in range(1, heads + 1))
 
 
 class Slimmable(nn.Module, ABC):

@@ -14,12 +14,17 @@ from torch.nn import functional as F
 from trainer.backbone import Backbone, ImageSize
 from trainer.errors import TrainerError
 from trainer.norms import SwitchableLayerNorm
-from trainer.slimmable import Region, Slimmable, SlimmableConv2d, SlimmableLinear, with_leading
+from trainer.slimmable import (
+    Region,
+    Slimmable,
+    SlimmableConv2d,
+    SlimmableLinear,
+    keeps_whole_heads,
+    widths_of_whole_heads,
+    with_leading,
+)
 
 HEAD_DIM, PATCH, DEPTH, MLP_RATIO = 64, 16, 12, 4
-
-# Widths are written with two decimals or more: 0.33 means a third of 12 heads.
-_ROUNDING = 0.06
 
 
 class Tokens(nn.Module):
@@ -200,14 +205,12 @@ def _refuse_parts_of_patches(image_size: ImageSize, patch: int) -> None:
 
 
 def _refuse_parts_of_heads(widths: Sequence[float], heads: int) -> None:
-    kept = [heads * width for width in widths]
-    if any(abs(number - round(number)) > _ROUNDING for number in kept):
-        told = ", ".join(f"{number:g}" for number in kept)
-        shares = ", ".join(f"{number / heads:.3g}" for number in range(1, heads + 1))
+    if not all(keeps_whole_heads(width, heads) for width in widths):
+        told = ", ".join(f"{heads * width:g}" for width in widths)
         raise TrainerError(
             f"Widths {', '.join(f'{width:g}' for width in widths)} leave {told} of {heads} attention heads; "
             "every width keeps whole ones.",
-            f"Set widths (--widths) among {shares}.",
+            f"Set widths (--widths) among {', '.join(widths_of_whole_heads(heads))}.",
         )
 
 

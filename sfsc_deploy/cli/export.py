@@ -110,6 +110,7 @@ def export(
         overwrite=overwrite,
         skip_unavailable=every,
         require_engine=require_engine,
+        named=tuple(profile or ()),
     )
     outcomes = _run(task)
     show_export(outcomes, results(json_file))

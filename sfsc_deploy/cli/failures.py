@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from sfsc_deploy.errors import SfscError
+from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.extras import extra_of, install_command
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def told() -> Iterator[None]:
 def explain(error: Exception) -> Failure | None:
     """What to tell the user of an error; None when it is no error of the user's."""
     if isinstance(error, SfscError):
-        return Failure(error.message, error.remedy, _status(error))
+        return Failure(error.message, error.remedy, INTERRUPTED if isinstance(error, Interrupted) else WRONG_USE)
     if isinstance(error, _leaf_errors()):
         return Failure(error.message, error.remedy)
     if isinstance(error, ModuleNotFoundError):
@@ -88,12 +88,6 @@ def crashed() -> NoReturn:
     """Tell a defect of the program as one: with its traceback, and with a status no verdict uses."""
     traceback.print_exc()
     _leave("This is a defect of sfsc-deploy, not of your input: please report it with the lines above.", DEFECT)
-
-
-def _status(error: SfscError) -> int:
-    from sfsc_deploy.training.interruption import Interrupted
-
-    return INTERRUPTED if isinstance(error, Interrupted) else WRONG_USE
 
 
 def _leaf_errors() -> "tuple[type[ExportError], type[ProfileError], type[TrainerError]]":

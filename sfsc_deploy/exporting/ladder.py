@@ -8,8 +8,8 @@ too often to be quick.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,22 +18,9 @@ from exporters.formats import FORMATS
 from exporters.precision import summary
 from sfsc_deploy.artifact import Rung
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.exporting.making import Made, Maker, Wanted
+from sfsc_deploy.exporting.making import Made, Maker
+from sfsc_deploy.exporting.request import Gate, Wanted
 from sfsc_deploy.probe import Probe
-
-AUTO = "auto"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Whether an artifact may be let into its fleet, and the figures that say so."""
-
-    passed: bool
-    why: str
-
-
-Gate = Callable[[Path, Probe, float, str], Judgement]
-"""From a model file, its probe, its width and its precision to whether it passes."""
 
 
 class Descent(NamedTuple):

@@ -11,25 +11,9 @@ from exporters.request import CoremlTarget, ExportRequest, ExportResult, Tensorr
 from profiles.schema import Profile
 from sfsc_deploy.artifact import EMBEDDED_KEY, Description, InputContract, OutputContract
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
+from sfsc_deploy.exporting.request import Wanted
 from sfsc_deploy.exporting.submodels import Submodels
 from sfsc_deploy.probe import Probe
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A sub-model for a device.
-
-    Attributes:
-        profile: with the precision that is wanted.
-        width: width multiplier.
-        spared: layers that int8 leaves alone, by the names of their weights.
-        precision: as it will be read back from the file, where layers differ; None: the profile's.
-    """
-
-    profile: Profile
-    width: float
-    spared: tuple[str, ...] = ()
-    precision: str | None = None
 
 
 @dataclass(frozen=True)

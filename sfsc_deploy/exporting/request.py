@@ -1,10 +1,15 @@
 """What is to be exported, and what came of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from profiles.schema import Profile
 from sfsc_deploy.artifact import Sidecar
+from sfsc_deploy.probe import Probe
+
+AUTO = "auto"
+"""The precision of a task that leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,37 @@ class ExportTask:
     """Pass over a profile whose format this version can't write, rather than refuse."""
     require_engine: bool = False
     """Refuse to leave an engine to be built on its device."""
+    named: tuple[str, ...] = ()
+    """What the user called the profiles, names and files; empty: by their names."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A sub-model for a device.
+
+    Attributes:
+        profile: with the precision that is wanted.
+        width: width multiplier.
+        spared: layers that int8 leaves alone, by the names of their weights.
+        precision: as it will be read back from the file, where layers differ; None: the profile's.
+    """
+
+    profile: Profile
+    width: float
+    spared: tuple[str, ...] = ()
+    precision: str | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether an artifact may be let into its fleet, and the figures that say so."""
+
+    passed: bool
+    why: str
+
+
+Gate = Callable[[Path, Probe, float, str], Judgement]
+"""From a model file, its probe, its width and its precision to whether it passes."""
 
 
 @dataclass(frozen=True)

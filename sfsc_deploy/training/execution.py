@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import space_id
 from sfsc_deploy.data.dataset import Split
-from sfsc_deploy.errors import SfscError
+from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.evaluation import Embed, Evaluation, HeldOut, cross_test
 from sfsc_deploy.files import replacing
 from sfsc_deploy.neighbours import find_neighbours
@@ -36,7 +36,7 @@ from sfsc_deploy.run_folder import (
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder, reference
 from sfsc_deploy.scores import mean_directions
 from sfsc_deploy.training.images import LostImageError, training_images
-from sfsc_deploy.training.interruption import Interrupted, Interruption, interruptible
+from sfsc_deploy.training.interruption import Interruption, interruptible
 from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared
 from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest

@@ -5,12 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sfsc_deploy.errors import SfscError
-
-
-class Interrupted(SfscError):  # noqa: N818 - a wish of the user's, not a mistake
-    """The user stopped a run; it can be resumed."""
-
 
 class Interruption:
     """Whether the user has asked to stop."""

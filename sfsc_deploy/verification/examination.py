@@ -112,8 +112,12 @@ class _Ledger:
 
 def _identify(ledger: _Ledger, attempt: Opened, probes: Probes) -> None:
     ledger.enter("readable", lambda: attempt.readable)
-    ledger.enter("intact", lambda: intact(attempt, probes))
-    ledger.enter("built", lambda: built(attempt))
+    # What was not written yet has no parts, and nothing tells its space.
+    first = () if attempt.subject.completed_by is None else ("readable",)
+    ledger.enter("intact", lambda: intact(attempt, probes), first)
+    ledger.enter("built", lambda: built(attempt), first)
+    if first:
+        ledger.enter("space", lambda: attempt.readable, first)
     ledger.enter("input-contract", lambda: input_contract(attempt))
     # Of what can't be looked into, its hash has to say what it is.
     known = attempt.subject.format

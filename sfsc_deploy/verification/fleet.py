@@ -53,7 +53,9 @@ class Fleet:
         found = judge({artifact.name: artifact.space for artifact in self.artifacts})
         if self.stored and self.stored.artifact.space is None:
             found[self.stored.artifact.name] = NO_SPACE
-        return found
+        return found | {
+            each.artifact.name: each.findings["space"] for each in self.examinations if "space" in each.findings
+        }
 
     def cross_tests(self, on_pair: Callable[[str], None]) -> tuple[tuple[Cell, ...], Pairs]:
         """The matrix and the checks on pairs; arguments as of `cross_test`."""

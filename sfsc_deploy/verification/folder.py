@@ -8,6 +8,7 @@ from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.formats import written_suffix
 from sfsc_deploy.run_folder import RECIPE, is_probe, parse
+from sfsc_deploy.unfinished import Note
 from sfsc_deploy.verification.subject import KINDS
 
 _ENGINE = written_suffix("tensorrt")
@@ -15,6 +16,8 @@ _ENGINE = written_suffix("tensorrt")
 
 def spread(names: Iterable[str]) -> tuple[str, ...]:
     """Put what a folder holds in its place: the artifact of each device once, sorted.
+
+    So are those that an export was to write which was stopped: they belong to the fleet, though they aren't there.
 
     An engine stands for the ONNX file that it is built from, also while it is still to be built; embeddings that were
     recorded on the device stand for an engine that is not in the folder, unless they are of an earlier export. Run
@@ -37,6 +40,9 @@ def _artifacts(folder: Path) -> list[str]:
     chosen = [path for path in present if path.suffix != ".onnx" or path.stem not in sources]
     at_hand = {_stem(path) for path in chosen if KINDS[path.suffix] == "engine" or _stands_for_engine(path)}
     chosen += [folder / (name + _ENGINE) for name in sources - at_hand]
+    pending = [folder / name for name in Note.of(folder).pending if Path(name).suffix in KINDS]
+    unwritten = {_stem(path) for path in pending}
+    chosen = [path for path in chosen if _stem(path) not in unwritten] + pending
     if not chosen:
         raise SfscError(
             f"{folder} holds nothing to verify: neither artifacts nor a run.",

@@ -10,8 +10,14 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.runtime import BackendUnavailable, Embedder, load
+from sfsc_deploy.unfinished import NOTE
 from sfsc_deploy.verification.subject import Facts, Subject
 from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
+
+_STOPPED = (
+    f"The export that was to write it was stopped before, as {NOTE} in its folder says. Whoever doesn't want it any "
+    "more removes that file."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ def opened(subject: Subject, max_batch: int) -> Iterator[Opened]:
 
 
 def _open(subject: Subject, max_batch: int) -> Opened:
+    if subject.completed_by is not None:
+        return Opened(subject, unverified(_STOPPED, subject.completed_by))
     if not (subject.is_built or subject.sidecar or subject.sidecar_problem):
         return Opened(subject, _to_be_built(subject))
     try:

@@ -11,6 +11,7 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.formats import ARTIFACT_FORMATS, ArtifactFormat, known_suffixes
 from sfsc_deploy.run_folder import RunFolder, parse
+from sfsc_deploy.unfinished import Note
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime.recorded import RecordedEmbedder
@@ -65,6 +66,8 @@ class Subject:
         sidecar: the record beside it (of recorded embeddings: the one they carry).
         sidecar_problem: why there is a sidecar that cannot be used.
         facts: what it claims to be; None where that is not known before it is opened.
+        completed_by: the command that goes on with the export that was stopped before this was written; None where it
+            is whole, as far as its folder says.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Subject:
     sidecar: Sidecar | None = None
     sidecar_problem: str | None = None
     facts: Facts | None = None
+    completed_by: str | None = None
 
     @property
     def format(self) -> ArtifactFormat | None:
@@ -121,6 +125,8 @@ def _find(name: str) -> Subject:
         return _find_run(name)
     if kind == "recorded":
         return _find_recorded(name, path)
+    if kind in FORMAT_OF and (meant := Note.of(path.parent).pending.get(path.name)):
+        return Subject(name, path, kind, completed_by=meant.command)
     may_be_absent = ARTIFACT_FORMATS[FORMAT_OF[kind]].left_to_device and _can_be_built(path)
     if not path.exists() and not may_be_absent:
         raise SfscError(f"{name} does not exist.", "Check the path, or export it: sfsc-deploy export --profile ...")
