@@ -54,6 +54,26 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
+def refuse_unwritable(path: Path, *, folder: bool = False) -> None:
+    """Find before long work whether its result can be written at all.
+
+    Args:
+        path: where it is to end up.
+        folder: whether it is a folder, rather than a file.
+
+    Raises:
+        SfscError: something of another kind lies there, a part of the path is a file, or the right to write is missing.
+    """
+    if path.exists() and path.is_dir() is not folder:
+        kinds = ("a file", "a folder") if folder else ("a folder", "a file")
+        raise SfscError(f"{path} is {kinds[0]}, not {kinds[1]}.", "Choose another place to write to.")
+    nearest = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if nearest != path.absolute() and not nearest.is_dir():
+        raise SfscError(f"{path} can't be written: {nearest} is a file, not a folder.", "Choose another place.")
+    if not os.access(nearest if nearest.is_dir() else nearest.parent, os.W_OK):
+        raise SfscError(f"{path} can't be written: you have no right to write in {nearest}.", "Choose another place.")
+
+
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes or of a folder's files, in hex.
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.files import replacing, sha256_of, write_text
+from sfsc_deploy.files import refuse_unwritable, replacing, sha256_of, write_text
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
@@ -186,3 +186,26 @@ def _plant(folder: Path, tree: dict[str, str]) -> Path:
 def test_sha256_of_nothing_names_the_path(tmp_path: Path) -> None:
     with pytest.raises(SfscError, match=r"absent\.onnx can't be read"):
         sha256_of(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_place_that_can_be_written_is_not_refused(tmp_path: Path, folder: bool) -> None:
+    refuse_unwritable(tmp_path / "new" / "deeper", folder=folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.touch()
+    with pytest.raises(SfscError, match=r"notes\.txt is a file, not a folder"):
+        refuse_unwritable(file, folder=True)
+    with pytest.raises(SfscError, match="is a folder, not a file"):
+        refuse_unwritable(tmp_path)
+    with pytest.raises(SfscError, match=r"a\.xml can't be written: .*notes\.txt is a file, not a folder"):
+        refuse_unwritable(file / "deeper" / "a.xml")
+
+
+def test_a_place_without_the_right_to_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda place, mode: False)
+    with pytest.raises(SfscError, match=f"no right to write in {tmp_path}"):
+        refuse_unwritable(tmp_path / "a.xml")

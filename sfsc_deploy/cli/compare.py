@@ -56,7 +56,10 @@ def compare(
         str | None, option("NAME", "cpu, cuda, cuda:1, ...; auto: a GPU if there is one.", default="auto", panel=RECIPE)
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of all runs and of the result.", rich_help_panel=OUTPUT)
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of all runs and of the result, which is replaced.", rich_help_panel=OUTPUT
+        ),
     ] = Path("comparison"),
     json_file: JsonFile = None,
 ) -> None:
@@ -69,7 +72,7 @@ def compare(
     from sfsc_deploy.comparing import CompareRequest, contenders
 
     request = CompareRequest(
-        contenders=contenders(methods.split(",") if methods else list(KNOWN)),
+        contenders=contenders(list(KNOWN) if methods is None else methods.split(",")),
         out=out,
         data=data,
         seeds=seeds,

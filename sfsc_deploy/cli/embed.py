@@ -48,8 +48,12 @@ def embed(
     json_file: JsonFile = None,
 ) -> None:
     """Record embeddings here, to be verified elsewhere: verify-compat takes the file in place of the artifact."""
+    from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.runtime import load
 
+    if out.suffix != ".safetensors":
+        raise SfscError(f"{out} would not be taken for embeddings.", "Let the name of --out end in .safetensors.")
+    refuse_unwritable(out)
     if out.exists() and not overwrite:
         raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
     files = _unlabelled(data)

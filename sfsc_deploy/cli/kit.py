@@ -40,11 +40,13 @@ def kit(
     On the device python3 run.pyz records what they embed; verify-compat takes these recordings. A kit holds the images
     of the probe.
     """
+    from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.kit.contents import content_of
     from sfsc_deploy.kit.packing import SUFFIX, pack, readme
 
     contents = list({content.artifact.resolve(): content for content in map(content_of, artifacts)}.values())
     target = out or contents[0].artifact.with_suffix(SUFFIX)
+    refuse_unwritable(target)
     if target.exists() and not overwrite:
         raise SfscError(f"{target} exists already.", "Choose another --out, or allow it with --overwrite.")
     pack(contents, target)

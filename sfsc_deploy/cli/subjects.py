@@ -1,6 +1,6 @@
 """What the subjects of a command stand for: run folders, their sub-models, artifacts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,17 +30,19 @@ def sub_models(subjects: Iterable[str]) -> Iterator[str]:
             yield subject
 
 
-def images_of(subjects: Iterable[str]) -> Path | None:
+def images_of(subjects: Sequence[str]) -> Path | None:
     """What the first run among the subjects was trained on; None: the drawn images.
 
     Raises:
-        SfscError: there is no run among them to tell.
+        SfscError: there is no run among them to tell, or one of them doesn't exist.
     """
     from sfsc_deploy.run_folder import RunFolder, parse
 
     folders = (parse(subject)[0] for subject in subjects)
     run = next((RunFolder.open(folder) for folder in folders if _is_run(folder)), None)
     if run is None:
+        for subject in subjects:
+            _refuse_absent(subject)
         raise SfscError("Artifacts don't tell which images to search in.", "Name labelled images with --data DIR.")
     return Path(run.facts.root) if run.facts.root else None
 
@@ -61,3 +63,10 @@ def _is_run(folder: Path) -> bool:
     from sfsc_deploy.run_folder import RECIPE
 
     return (folder / RECIPE).is_file()
+
+
+def _refuse_absent(subject: str) -> None:
+    from sfsc_deploy.run_folder import parse
+
+    if not parse(subject)[0].exists():
+        raise SfscError(f"{subject} does not exist.", "Check the path.")

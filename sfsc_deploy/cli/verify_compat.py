@@ -104,6 +104,7 @@ def verify_compat(
     2 wrong use. With --strict UNVERIFIED is 1 as well.
     """
     from sfsc_deploy.cli.verdict_shown import show
+    from sfsc_deploy.files import refuse_unwritable
 
     if gallery and (upgrade or not data):
         needs = "an upgrade has its stored gallery in SUBJECT" if upgrade else "its images are named with --data DIR"
@@ -112,6 +113,9 @@ def verify_compat(
         raise typer.BadParameter(f"{gallery} is not a file of stored embeddings", param_hint="--gallery")
     if upgrade and not data:
         raise typer.BadParameter("both generations are tried on the images of --data DIR", param_hint="--upgrade")
+    for file in (report, junit, markdown):
+        if file:
+            refuse_unwritable(file)
     chosen = Chosen(data, gallery, probe, policy, max_batch, run, waterfall, upgrade, fpr, anchor)
     verdict = _verify(subjects, chosen)
     show(verdict, results(json_file), waterfall=waterfall or run is not None)

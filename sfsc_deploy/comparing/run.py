@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sfsc_deploy.comparing.recipes import recipe_of
 from sfsc_deploy.comparing.request import CompareRequest, Listener
+from sfsc_deploy.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from sfsc_deploy.comparing.comparison import Comparison
@@ -21,6 +22,7 @@ def compare(request: CompareRequest, listener: Listener) -> "Comparison":
         SfscError: images or a folder that can't be used, or that holds runs of another comparison.
         TrainerError: a recipe that isn't valid.
     """
+    refuse_unwritable(request.out, folder=True)
     for contender in request.contenders:
         recipe_of(request, contender, seed=0)
     # As for a single run: what is wrong with a recipe has been told by now, without waiting for torch.

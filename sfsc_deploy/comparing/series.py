@@ -8,7 +8,7 @@ from sfsc_deploy.comparing.recipes import recipe_of, settings_of
 from sfsc_deploy.comparing.request import CompareRequest, Contender, Listener
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
-from sfsc_deploy.errors import SfscError
+from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.run_folder import CHECKPOINT, RECIPE, RunFolder
 from sfsc_deploy.training import Listener as TrainingListener
@@ -58,7 +58,10 @@ class Series:
             run = RunFolder.open(folder)
             if run.facts.space is not None:
                 return run
-        return train(self._train_request(contender, seed, folder), listener)
+        try:
+            return train(self._train_request(contender, seed, folder), listener)
+        except Interrupted as stopped:
+            raise Interrupted(stopped.message, "The same command goes on with the comparison.") from None
 
     def _train_request(self, contender: Contender, seed: int, folder: Path) -> TrainRequest:
         resumable = (folder / CHECKPOINT).exists()

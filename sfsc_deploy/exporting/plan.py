@@ -12,6 +12,7 @@ from sfsc_deploy.artifact import check_files, read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.engine import require_engines
 from sfsc_deploy.exporting.request import AUTO, ExportTask, Wanted
+from sfsc_deploy.files import refuse_unwritable
 from sfsc_deploy.formats import ARTIFACT_FORMATS, written_suffix
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.unfinished import Meant, Note
@@ -35,13 +36,14 @@ def prepare(task: ExportTask) -> Prepared:
     """Resolves a task.
 
     Raises:
-        SfscError: no such run, a profile twice or of an unknown format, a width that can't be had, files in the way, or
-            an engine that is required but can't be built here.
+        SfscError: no such run, a profile twice or of an unknown format, a width that can't be had, files in the way, a
+            folder that can't be written, or an engine that is required but can't be built here.
         ProfileError: a precision that a profile doesn't allow.
     """
     _refuse_unknown(task)
     profiles = [_in_precision(profile, task.precision) for profile in task.profiles]
     _refuse_impossible(task.width)
+    refuse_unwritable(task.out, folder=True)
     run = RunFolder.open(task.run) if task.run else RunFolder.latest()
     _ = run.space  # before anything else is asked of a run that hasn't finished
     wanted = tuple(_wanted(profile, run, task) for profile in profiles)

@@ -10,6 +10,7 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import refuse_unwritable
 from sfsc_deploy.parsing import parse_toml
 from sfsc_deploy.probe import refuse_too_few
 from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, WEIGHTS, RunFolder
@@ -174,16 +175,16 @@ def _preprocessing(recipe: Recipe) -> Preprocessing:
 
 
 def _refuse_occupied(folder: Path) -> None:
+    refuse_unwritable(folder, folder=True)
     if folder.name == LATEST:
         raise SfscError(f"{folder} is where the newest finished run is linked.", "Choose another --out.")
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or not any(folder.iterdir()):
         return
     if (folder / RECIPE).exists():
         unfinished = RunFolder.open(folder).facts.space is None
         go_on = f", or go on with it: sfsc-deploy train --resume {folder}" if unfinished else ""
         raise SfscError(f"{folder} holds another run.", f"Choose another --out, or remove the folder{go_on}.")
-    what = "not empty" if folder.is_dir() else "a file"
-    raise SfscError(f"{folder} is {what}.", "Choose another --out.")
+    raise SfscError(f"{folder} is not empty.", "Choose another --out.")
 
 
 def _next_free(name: str) -> Path:
