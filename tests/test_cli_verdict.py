@@ -101,6 +101,22 @@ def test_what_is_open_because_of_another_artifact_names_it() -> None:
     assert text.index(told) < text.index(f"? {B}: readable: There is no GPU.")
 
 
+def test_two_that_cannot_be_run_are_told_together_and_not_of_each_other() -> None:
+    gone = unverified("There is no GPU.")
+    others = ("dist/b.engine", "dist/c.engine")
+    checks = [on(A, "readable", passed("read")), *(on(other, "readable", gone) for other in others)]
+    for query, gallery in [(A, others[0]), (A, others[1]), others]:
+        open_pair = unverified(f"{gallery}: {not_reached('readable', gone).why}")
+        checks += [on(query, "criterion", open_pair, gallery), on(gallery, "criterion", open_pair, query)]
+    artifacts = (artifact(A), *(artifact(other, None) for other in others))
+    console = Console(file=(text := StringIO()), width=140, markup=False)
+    show(Verdict(artifacts, tuple(checks), (), None), console)
+    told = [line for line in text.getvalue().splitlines() if "was not possible" in line]
+    assert told == [
+        "? a.onnx: criterion with b.engine, c.engine was not possible: there readable could not be told, see below"
+    ]
+
+
 def test_what_failed_elsewhere_is_told_as_such() -> None:
     cause = failed("3 rows hold NaN.")
     text = shown(

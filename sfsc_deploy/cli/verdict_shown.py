@@ -55,11 +55,11 @@ def _left_open(verdict: "Verdict", names: Mapping[str, str]) -> Iterator[str]:
     """What each `?` stands for whose cause is another artifact, and an empty line below."""
     found = consequences(verdict)
     for each in found:
-        artifacts = ", ".join(names[artifact] for artifact in each.artifacts)
-        state = "failed" if each.cause.status.value == "FAIL" else "could not be told"
+        others = ", ".join(names[other] for other in each.others)
+        state = "failed" if each.status.value == "FAIL" else "could not be told"
         yield (
-            f"{MARKS['UNVERIFIED']} {artifacts}: {each.check} with {names[each.cause.subject]} was not possible: there "
-            f"{each.cause.name} {state}, see below"
+            f"{MARKS['UNVERIFIED']} {names[each.artifact]}: {each.check} with {others} was not possible: there "
+            f"{each.cause} {state}, see below"
         )
     if found:
         yield ""

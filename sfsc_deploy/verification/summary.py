@@ -39,17 +39,21 @@ class Objection:
 
 @dataclass(frozen=True)
 class Consequence:
-    """Checks that could not be told of artifacts because of another one.
+    """A check that could not be told of an artifact because of others.
 
     Attributes:
         check: its name.
-        artifacts: the artifacts that it would have been told of.
-        cause: the other one's check that stands in the way.
+        artifact: that nothing of the kind is said against itself.
+        others: the artifacts that are the cause.
+        cause: the name of their check that stands in the way.
+        status: of that check, FAIL or UNVERIFIED.
     """
 
     check: str
-    artifacts: tuple[str, ...]
-    cause: Check
+    artifact: str
+    others: tuple[str, ...]
+    cause: str
+    status: Status
 
 
 def conclusion(verdict: Verdict) -> str:
@@ -115,16 +119,17 @@ def objections(verdict: Verdict) -> tuple[Objection, ...]:
 
 
 def consequences(verdict: Verdict) -> tuple[Consequence, ...]:
-    """What is left open of artifacts that nothing is said against themselves, with the artifact that is the cause."""
+    """What is left open of artifacts because of others: of the roots in `objections`, those at another place."""
     roots = _roots(verdict)
-    found: dict[tuple[str, int], dict[str, None]] = {}
+    own = {(root.name, root.subject) for root in roots}
+    found: dict[tuple[str, str, str, Status], dict[str, None]] = {}
     for check in verdict.checks:
-        for number, cause in enumerate(roots):
-            if check is not cause and _follows(check, cause):
-                others = (side for side in (check.subject, check.gallery) if side and not cause.concerns(side))
-                found.setdefault((check.name, number), {}).update(dict.fromkeys(others))
+        for cause in (root for root in roots if root is not check and _follows(check, root)):
+            for side in (check.subject, check.gallery):
+                if side and not cause.concerns(side) and (cause.name, side) not in own:
+                    found.setdefault((check.name, side, cause.name, cause.status), {})[cause.subject] = None
     return tuple(
-        Consequence(name, tuple(artifacts), roots[number]) for (name, number), artifacts in found.items() if artifacts
+        Consequence(check, side, tuple(others), cause, status) for (check, side, cause, status), others in found.items()
     )
 
 
