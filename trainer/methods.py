@@ -122,8 +122,8 @@ class Sfsc(_Discriminating):
     """Self-compatible training (arXiv 2206.08289).
 
     The widest model learns to discriminate by the base loss, the narrower ones learn to be compatible, through a loss
-    that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own, and
-    the prototypes are what it alone has learnt.
+    that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own,
+    and the prototypes are what it alone has learnt.
     """
 
     one_network = True
