@@ -197,6 +197,13 @@ def test_a_figure_is_a_mean_with_its_standard_error() -> None:
     assert Figure.of([0.5]).error is None
 
 
+def test_a_lead_is_told_seed_by_seed_whatever_the_order_of_the_runs() -> None:
+    means = {("sfsc", 1): 0.9, ("joint", 0): 0.2, ("joint", 1): 0.8, ("sfsc", 0): 0.3}
+    outcomes = tuple(outcome(method, seed, [[mean]]) for (method, seed), mean in means.items())
+    first, second = Comparison("shop", Recipe(), contenders(["sfsc", "joint"]), outcomes).standings
+    assert (first.lead_over(second).mean, first.lead_over(second).error) == pytest.approx((0.1, 0))
+
+
 def test_the_table_and_the_picture(tmp_path: Path) -> None:
     good, better = [[0.5, 0.4], [0.45, 0.6]], [[0.52, 0.44], [0.45, 0.62]]
     outcomes = (outcome("sfsc", 0, good, 1), outcome("sfsc", 1, better), outcome("unified", 0, [[0.3]]))
@@ -204,8 +211,8 @@ def test_the_table_and_the_picture(tmp_path: Path) -> None:
         "shop", Recipe(), contenders(["sfsc", "unified"]), (*outcomes, outcome("unified", 1, [[0.3]]))
     )
     assert rows(compared) == [
-        ("sfsc", "49.8 ± 1.0", "51.0 61.0", "42.0 ± 2.0", "-9.0 ± 1.0", "1 of 4", "0.00 M", "0:01:01"),
-        ("unified", "30.0 ± 0.0", "30.0", "30.0 ± 0.0", "", "", "0.00 M", "0:01:01"),
+        ("sfsc", "49.8 ± 1.0", "", "51.0 61.0", "42.0 ± 2.0", "-9.0 ± 1.0", "1 of 4", "0.00 M", "0:01:01"),
+        ("unified", "30.0 ± 0.0", "+19.8 ± 1.0", "30.0", "30.0 ± 0.0", "", "", "0.00 M", "0:01:01"),
     ]
     page = markdown(compared, "comparison.png")
     assert page.startswith("# shop: resnet-mini at 48 x 48, 32 epochs for every model, 2 seeds\n")

@@ -7,6 +7,7 @@ from sfsc_deploy.comparing.comparison import Comparison, Figure, Standing
 COLUMNS = (
     "method",
     "mean of the matrix",
+    "lead of the first",
     "self-tests, narrow to wide",
     "narrowest on widest",
     "worst cell",
@@ -16,15 +17,17 @@ COLUMNS = (
 )
 NOTE = (
     "mAP in percent, mean over seeds ± standard error. Mean of the matrix: queries by every model on the gallery of "
-    "every model. Worst cell: smallest difference, in points, of a cross-test to the self-test of its weaker model. "
-    "Violations: cells, of all seeds, that fall short of that self-test by more than their 95 % interval. Parameters: "
-    "of all networks that are trained. Training: on this machine, as busy as it was."
+    "every model. Lead of the first: by how many points the first method's mean is larger, seed by seed. Worst cell: "
+    "smallest difference, in points, of a cross-test to the self-test of its weaker model. Violations: cells, of all "
+    "seeds, that fall short of that self-test by more than their 95 % interval. Parameters: of all networks that are "
+    "trained. Training: on this machine, as busy as it was."
 )
 
 
 def rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """A row of text for each contender, under `COLUMNS`."""
-    return [_row(standing) for standing in comparison.standings]
+    first = comparison.standings[0]
+    return [_row(standing, first) for standing in comparison.standings]
 
 
 def title(comparison: Comparison) -> str:
@@ -50,10 +53,11 @@ def markdown(comparison: Comparison, picture: str) -> str:
     return f"# {title(comparison)}\n\n{table}\n\n{NOTE}\n\n{legend}\n\n![Cross-tests of each method]({picture})\n"
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
+def _row(standing: Standing, first: Standing) -> tuple[str, ...]:
     return (
         standing.contender.name,
         _percent(standing.mean),
+        "" if standing.contender == first.contender else _percent(first.lead_over(standing), sign="+"),
         " ".join(f"{100 * value:.1f}" for value in standing.matrix.diagonal()),
         _percent(standing.narrow_on_wide),
         "" if standing.worst is None else _percent(standing.worst, sign="+"),
