@@ -9,7 +9,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.verification.sources import with_source
 from sfsc_deploy.verification.subject import Facts
-from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
+from sfsc_deploy.verification.verdict import Finding, Status, failed, passed, unverified
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime.recorded import Recording
@@ -27,16 +27,26 @@ def intact_recording(path: Path, recording: "Recording", facts: Facts | None) ->
         recording: what was told on the device.
         facts: what it claims to be; None where that isn't known.
     """
-    sidecar = recording.sidecar
-    if sidecar is None:
-        return nothing_to_compare("a sidecar") if facts is None else passed(_OF_A_RUN)
-    artifact = _beside(recording, path.parent)
-    problems = list(_problems(recording, sidecar, artifact))
-    if problems:
-        return failed(" ".join(problems))
-    if artifact is None or artifact.name not in sidecar.files:
-        return unverified(NO_HASH, sidecar.build.command)
-    return with_source(passed("What ran on the device has the hashes of its sidecar."), artifact, sidecar)
+    found, artifact = _as_exported(recording, facts), _beside(recording, path.parent)
+    if recording.sidecar is None or artifact is None:
+        return found
+    if _is_another(artifact, recording, recording.sidecar):
+        other = f"It was recorded from another {artifact.name} than the one that lies beside it: record it anew."
+        return failed(f"{found.why} {other}" if found.status is Status.FAIL else other)
+    return found if found.status is not Status.PASS else with_source(found, artifact, recording.sidecar)
+
+
+def intact_gallery(recording: "Recording", facts: Facts | None) -> Finding:
+    """Did the file run that its sidecar speaks of? A stored gallery may outlive it, so what lies beside tells nothing.
+
+    Args:
+        recording: what was told when the gallery was stored.
+        facts: what it claims to be; None where that isn't known.
+    """
+    found = _as_exported(recording, facts)
+    if recording.sidecar is None or found.status is not Status.PASS:
+        return found
+    return passed(f"{found.why}{_of_the_source(recording)} Files beside it were not compared.")
 
 
 def nothing_to_compare(missing: str) -> Finding:
@@ -55,17 +65,36 @@ def _beside(recording: "Recording", folder: Path) -> Path | None:
     return folder / name if name in recording.files else None
 
 
-def _problems(recording: "Recording", sidecar: Sidecar, artifact: Path | None) -> Iterator[str]:
+def _as_exported(recording: "Recording", facts: Facts | None) -> Finding:
+    """Whether what ran is what the sidecar speaks of that the recording carries."""
+    sidecar = recording.sidecar
+    if sidecar is None:
+        return nothing_to_compare("a sidecar") if facts is None else passed(_OF_A_RUN)
+    problems = list(_problems(recording, sidecar))
+    if problems:
+        return failed(" ".join(problems))
+    if artifact_name(recording) not in sidecar.files:
+        return unverified(NO_HASH, sidecar.build.command)
+    return passed("What ran on the device has the hashes of its sidecar.")
+
+
+def _problems(recording: "Recording", sidecar: Sidecar) -> Iterator[str]:
     if recording.probe not in (None, sidecar.probe.sha256):
         yield "It was recorded with another probe than the one that the artifact was exported with."
     if (recording.space, recording.preprocessing) != (sidecar.space, sidecar.input.preprocessing):
         yield "Its space or preprocessing is not that of the sidecar that it carries."
-    if artifact is not None and _is_another(artifact, recording, sidecar):
-        yield f"It was recorded from another {artifact.name} than the one that lies beside it: record it anew."
-    elif sidecar.build.status == "built":
+    # What was built by hand is the one thing that its sidecar, that of what it was built from, has no hash of.
+    if sidecar.build.status == "built" or artifact_name(recording) in sidecar.files:
         differing = [name for name, expected in sidecar.files.items() if recording.files.get(name) != expected]
         if differing:
             yield f"What ran on the device is not what was exported: {', '.join(differing)} differ."
+
+
+def _of_the_source(recording: "Recording") -> str:
+    """What is told of what ran where it isn't what its device is to run."""
+    if recording.sidecar is None or recording.sidecar.build.status == "built":
+        return ""
+    return f" That is {artifact_name(recording)}, not what is still to be built from it."
 
 
 def _is_another(artifact: Path, recording: "Recording", sidecar: Sidecar) -> bool:

@@ -15,7 +15,7 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, is_recording, pixel_hashes
 from sfsc_deploy.tensor_file import TensorFile, read_tensors
-from sfsc_deploy.verification.recordings import intact_recording
+from sfsc_deploy.verification.recordings import intact_gallery
 from sfsc_deploy.verification.subject import recorded_facts
 from sfsc_deploy.verification.verdict import Finding
 
@@ -101,7 +101,7 @@ def read_gallery(path: Path) -> StoredGallery:
             by_pixels=dict(recorded.row),
             by_path={},
             same=recorded.looked_up,
-            intact=intact_recording(path, recorded.recording, facts),
+            intact=intact_gallery(recorded.recording, facts),
         )
 
 

@@ -262,6 +262,18 @@ def test_recorded_embeddings_of_a_file_that_was_changed(dist: Path, tmp_path: Pa
     assert "precision" in found(verdict, recorded, Status.UNVERIFIED)
 
 
+def test_recorded_embeddings_of_an_onnx_file_that_was_changed_before_its_engine_was_built(
+    dist: Path, tmp_path: Path, check_of: CheckOf
+) -> None:
+    """That its sidecar says "to be built" doesn't excuse it: the file that ran is listed there, with its hash."""
+    artifact = faults.operate(dist / "jetson-orin.onnx", faults.scaled_layer(1.01), sealed=False)
+    recorded = tmp_path / "jetson.safetensors"
+    with load(artifact) as embedder:
+        record_probe(embedder, Probe.load(dist / "probe.safetensors"), recorded)
+    check = check_of(verify([str(dist / "server-cpu.onnx"), str(recorded)]), recorded, "intact")
+    assert (check.status, "jetson-orin.onnx differ" in check.why) == (Status.FAIL, True), check.why
+
+
 def test_recorded_embeddings_that_are_truncated(exported: Path, tmp_path: Path, found: Found) -> None:
     recorded = tmp_path / "phone.safetensors"
     with load(exported / "android.onnx") as embedder:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+import faults
 from fleet import IDENTITIES, portraits
 from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.cli.app import app
@@ -298,6 +299,40 @@ def test_what_made_a_recording_is_checked_and_measured_all_the_same(
     assert verdict.status is status
     assert (checks["intact"].status, told in checks["intact"].why) == (status, True), checks["intact"].why
     assert checks["own-row"].status is Status.PASS
+
+
+def embedded(artifact: Path, images: Path, out: Path) -> Path:
+    """What an artifact embeds of all images, in `out`."""
+    answer = CliRunner().invoke(app, ["embed", str(artifact), "--data", str(images), "--out", str(out)])
+    assert answer.exit_code == 0, answer.output
+    return out
+
+
+def test_an_onnx_file_that_was_changed_before_its_engine_was_built_fails(
+    dist: Path, data: DataSet, images: Path, tmp_path: Path
+) -> None:
+    artifact = dist / "jetson-orin.onnx"
+    right = embedded(artifact, images, tmp_path / "gallery.safetensors")
+    check = of_gallery(verify([str(dist / "server-cpu.onnx")], data=data, gallery=right))["intact"]
+    assert check.status is Status.PASS
+    assert "That is jetson-orin.onnx, not what is still to be built from it." in check.why
+    faults.operate(artifact, faults.scaled_layer(1.01), sealed=False)
+    stored = embedded(artifact, images, tmp_path / "changed gallery.safetensors")
+    verdict = verify([str(dist / "server-cpu.onnx")], data=data, gallery=stored)
+    assert failed(verdict) == {"intact"}
+    assert "jetson-orin.onnx differ" in of_gallery(verdict)["intact"].why
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["only the file is newer", "its sidecar, too"])
+def test_a_stored_gallery_outlives_the_artifact_that_made_it(
+    dist: Path, data: DataSet, recorded: Path, sealed: bool
+) -> None:
+    """A recording that stands for the artifact that lies beside it would be that of another."""
+    stored = Path(shutil.copy(recorded, dist / "gallery.safetensors"))
+    faults.operate(dist / "server-cpu.onnx", faults.scaled_layer(1.0001), sealed=sealed)
+    verdict = verify([str(dist / f"{PROFILE}.onnx")], data=data, gallery=stored)
+    assert verdict.status is Status.PASS, [check for check in verdict.checks if check.status is not Status.PASS]
+    assert "Files beside it were not compared." in of_gallery(verdict)["intact"].why
 
 
 def test_a_recording_of_a_run_folder_passes_and_its_width_is_known(
