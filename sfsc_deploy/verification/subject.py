@@ -177,7 +177,15 @@ def recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:
     """What recorded embeddings claim to be; None where neither a sidecar nor the name of a run folder tells."""
     if recorded.sidecar is not None:
         return Facts.of(recorded.sidecar)
-    _, width = parse(recorded.recording.artifact)
+    width = _width_of_run(recorded.recording.artifact)
     if width is None or not 0 < width <= 1 or recorded.space is None or recorded.preprocessing is None:
         return None  # neither an artifact with a sidecar nor a run folder
     return Facts(recorded.space, width, "float32", recorded.dim, recorded.preprocessing)
+
+
+def _width_of_run(name: str) -> float | None:
+    """The width in the name of a run folder; None where it is none, as of an artifact below a folder with an @."""
+    try:
+        return parse(name)[1]
+    except SfscError:
+        return None

@@ -335,6 +335,18 @@ def test_a_stored_gallery_outlives_the_artifact_that_made_it(
     assert "Files beside it were not compared." in of_gallery(verdict)["intact"].why
 
 
+@pytest.mark.parametrize("name", ["/home/me@work/a.onnx", "D:\\me@work\\a.onnx"])
+def test_a_recording_without_a_sidecar_of_a_path_with_an_at_is_of_no_run(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path, name: str
+) -> None:
+    stored = changed_recording(
+        recorded, tmp_path / "gallery.safetensors", lambda _, header: header.update(sidecar=None, artifact=name)
+    )
+    verdict = verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored)
+    assert not failed(verdict)
+    assert of_gallery(verdict)["intact"].status is Status.UNVERIFIED
+
+
 def test_a_recording_of_a_run_folder_passes_and_its_width_is_known(
     exported: Path, trained: Path, data: DataSet, images: Path, tmp_path: Path
 ) -> None:
