@@ -93,15 +93,14 @@ def open_stored(path: Path, data: DataSet, images: Images, policy: Policy) -> St
 def _lay_beside(gallery: StoredGallery, data: DataSet, images: Images, policy: Policy) -> Stored:
     found, asked = _find(gallery, data, images)
     paths, limits = paths_of(data.gallery, data), policy.thresholds(gallery.precision)
-    if (asked < 0).any():
-        asked = asked[:0]  # of some queries alone the self-test of the gallery's maker isn't known
     findings = _look(gallery, found, asked, paths, limits)
     told = Artifact(
         gallery.name, "gallery", gallery.space, gallery.width, gallery.precision, gallery.backend, probe=None
     )
     if _broken(findings):
         return Stored(told, findings)
-    rows, query = gallery.embedding[found], gallery.embedding[asked] if asked.size else None
+    # Of some queries alone the self-test of the gallery's maker isn't known.
+    rows, query = gallery.embedding[found], gallery.embedding[asked] if (asked >= 0).all() else None
     return Stored(told, findings, rows, query, [*paths, *paths_of(data.query, data)], limits)
 
 
@@ -217,7 +216,8 @@ def _doubled(gallery: StoredGallery, limits: Thresholds) -> Finding | None:
 def _rows(gallery: StoredGallery, found: NDArray[np.int64], asked: NDArray[np.int64], paths: Sequence[str]) -> Finding:
     """Every gallery image has its row."""
     missing = np.flatnonzero(found < 0)
-    rest = len(gallery.embedding) - len({*found[found >= 0].tolist(), *asked.tolist()})
+    known = np.concatenate([found, asked])
+    rest = len(gallery.embedding) - len(np.unique(known[known >= 0]))
     if missing.size:
         first = paths[missing[0]] or f"image {missing[0]}"
         return measured(
@@ -228,7 +228,15 @@ def _rows(gallery: StoredGallery, found: NDArray[np.int64], asked: NDArray[np.in
             0,
         )
     others = f" {rest} more rows, of other images, were only looked at for their numbers." if rest else ""
-    return measured(True, f"Each of {len(found)} gallery images has its row.{others}", 0, 0)
+    return measured(True, f"Each of {len(found)} gallery images has its row.{others}{_some_queries(asked)}", 0, 0)
+
+
+def _some_queries(asked: NDArray[np.int64]) -> str:
+    """What is told where the file holds some of the queries, but not all."""
+    missing = int((asked < 0).sum())
+    if missing in (0, len(asked)):
+        return ""
+    return f" {missing} of {len(asked)} queries have no row in it: the self-test of the gallery's maker isn't known."
 
 
 def _obstacle(artifact: Contestant, stored: Stored, spaces: Mapping[str, Finding]) -> Finding | None:

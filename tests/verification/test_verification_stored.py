@@ -347,6 +347,34 @@ def test_a_recording_without_a_sidecar_of_a_path_with_an_at_is_of_no_run(
     assert of_gallery(verdict)["intact"].status is Status.UNVERIFIED
 
 
+def test_of_a_recording_with_some_of_the_queries_it_is_told_why_the_makers_self_test_is_not_known(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path
+) -> None:
+    def cut(arrays: dict[str, Any], header: dict[str, Any]) -> None:
+        for name, array in arrays.items():
+            arrays[name] = np.ascontiguousarray(array[5:])  # the queries come first
+
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", cut)
+    checks = of_gallery(verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored))
+    assert checks["rows"].status is Status.PASS
+    assert "more rows, of other images" not in checks["rows"].why
+    assert "5 of 20 queries have no row in it" in checks["rows"].why
+    assert "self-test of the gallery's maker isn't known" in checks["criterion"].why
+
+
+def test_of_a_recording_with_some_of_the_gallery_rows_of_queries_are_no_strangers(
+    exported: Path, data: DataSet, recorded: Path, tmp_path: Path
+) -> None:
+    def cut(arrays: dict[str, Any], header: dict[str, Any]) -> None:
+        for name, array in arrays.items():
+            arrays[name] = np.ascontiguousarray(array[5:-5])
+
+    stored = changed_recording(recorded, tmp_path / "gallery.safetensors", cut)
+    check = of_gallery(verify([str(exported / f"{PROFILE}.onnx")], data=data, gallery=stored))["rows"]
+    assert check.status is Status.FAIL
+    assert "0 of its 50 rows are of no image of --data" in check.why
+
+
 def test_a_recording_of_a_run_folder_passes_and_its_width_is_known(
     exported: Path, trained: Path, data: DataSet, images: Path, tmp_path: Path
 ) -> None:
