@@ -51,7 +51,7 @@ def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> 
     """The loss whose whole interval would lie below 0, or where no query changed, the rule of three.
 
     That rule (Hanley and Lippman-Hand, JAMA 1983): of n identities none was lost, so with 95 % confidence at most 3 / n
-    of all there are would be.
+    of all there are would be. One-sided, as nothing passes by it: it tells how small a loss would have shown.
     """
     if interval.low == interval.high:
         return min(1.0, 3 / identities)

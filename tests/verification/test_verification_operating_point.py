@@ -1,6 +1,7 @@
 """One threshold for a fleet: tuned and counted as a plain loop over all pairs does it, and judged beyond chance."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from fleet import portraits
+from sfsc_deploy.binomial import largest_share
 from sfsc_deploy.bootstrap import Interval, pairs_bootstrap, ratio_bootstrap
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.data.dataset import DataSet, Split
@@ -26,7 +28,8 @@ from sfsc_deploy.verification.operating_point import (
     refuse_new_anchor,
     refuse_senseless,
 )
-from sfsc_deploy.verification.operating_point.acceptance import Pairs, accepted, tuned
+from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
+from sfsc_deploy.verification.operating_point.trying import Tried
 from sfsc_deploy.verification.thresholds import FLOAT32, INT8, Thresholds, looser_of
 from sfsc_deploy.verification.verdict import unverified
 from sfsc_deploy.verification.verify import verify
@@ -204,10 +207,43 @@ def test_a_loss_beyond_its_limit_never_passes() -> None:
 
 
 def test_few_identities_of_which_none_lost_anything_prove_no_small_loss() -> None:
-    """An interval without width is none: by the rule of three, 40 identities don't exclude a loss of 3 / 40."""
+    """An interval without width is none: of 40 identities none is lost in 2.5 % of all samples, if 8.8 % of all are."""
     few, more = (judged(people(count, noise=0.1), people(count, noise=0.1))["a", "b"] for count in (40, 80))
     assert (few.status, more.status) == (Status.UNVERIFIED, Status.PASS)
-    assert (few.details["low"], few.details["high"]) == (-3 / 40, 0)
+    assert (few.details["low"], few.details["high"]) == (pytest.approx(0.025 ** (1 / 40) - 1), 0)
+
+
+def tried(lost: int, identities: int, share: float = 1.0) -> Tried:
+    """Of as many identities with 4 right pairs each, some lose the same share of them."""
+    everyone = np.full(identities, 4.0)
+    weaker = Accepted(np.zeros((1, 1)), everyone, everyone)
+    here = replace(weaker, right=np.where(np.arange(identities) < lost, 4 * (1 - share), 4))
+    return Tried("a", FPR, 0.5, here, weaker, weaker, 0.5)
+
+
+@pytest.mark.parametrize("identities", [60, 72, 109, 150, 200])
+def test_a_loss_just_beyond_its_limit_passes_in_no_more_than_2_5_percent_of_all_samples(identities: int) -> None:
+    """Not only where none of them lost anything: each loses all its right pairs with a chance of 5.01 %."""
+    passing = [lost for lost in range(12) if tried(lost, identities).loss(0.05).status is Status.PASS]
+    chances = [math.comb(identities, lost) * 0.0501**lost * 0.9499 ** (identities - lost) for lost in passing]
+    assert sum(chances) <= 0.025
+    assert (0 in passing) is (identities >= 72)
+    assert (1 in passing) is (identities >= 110)
+
+
+def test_what_many_lose_a_little_of_counts_as_whole_identities() -> None:
+    """20 identities that lose a twentieth each have lost as much as one that loses all."""
+    many, one = tried(20, 150, 0.05), tried(1, 150)
+    assert many.gain[0] == pytest.approx(one.gain[0])
+    assert many.gain[1].low == pytest.approx(-largest_share(1, 150))
+
+
+def test_what_the_others_gain_makes_losses_no_surer() -> None:
+    """3 of 100 lose all, the rest gains more than that together."""
+    found = tried(3, 100)
+    found = replace(found, weaker=replace(found.weaker, right=np.full(100, 3.8)))
+    assert found.gain[0] == pytest.approx(0.02)
+    assert found.gain[1].low == pytest.approx(0.02 + 3 * 3.8 / 400 - largest_share(3, 100))
 
 
 def test_strangers_of_one_pair_of_identities_prove_no_rate() -> None:

@@ -1,12 +1,18 @@
 """A threshold tried on a pair: how often it lets strangers pass and turns right pairs away, and how sure that is."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from sfsc_deploy.binomial import largest_share
 from sfsc_deploy.bootstrap import pairs_bootstrap, ratio_bootstrap
 from sfsc_deploy.metrics import Interval
 from sfsc_deploy.verification.operating_point.acceptance import Accepted
 from sfsc_deploy.verification.verdict import Status
+
+_ROUNDING = 1e-9  # of a whole number of identities
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,20 @@ class Tried:
     def gain(self) -> tuple[float, Interval]:
         """How many more right pairs pass than the weaker side accepts of its own, a share, and its 95 % interval.
 
-        The interval is never narrower downwards than the rule of three allows (Hanley and Lippman-Hand, JAMA 1983): of
-        n identities none was lost altogether, so 3 / n of all there are may be.
+        The interval is never narrower downwards than the exact limit of what is lost, counted in whole identities
+        (rounded up): draws of identities hold no loss that none of them shows, and too little of one that few show.
         """
         change = self.here.tpr - self.weaker.tpr
         drawn = ratio_bootstrap(self.here.right - self.weaker.right, self.here.all_right)
-        return change, Interval(max(-1.0, min(drawn.low, change - 3 / self.identities)), drawn.high)
+        seen = math.ceil(self.identities * self._lost - _ROUNDING)
+        exact = change + self._lost - largest_share(seen, self.identities)
+        return change, Interval(max(-1.0, min(drawn.low, exact)), drawn.high)
+
+    @property
+    def _lost(self) -> float:
+        """The share of the right pairs that is lost by identities that lose; what others gain doesn't count."""
+        lost = np.maximum(self.weaker.right - self.here.right, 0)
+        return float(lost.sum() / self.here.all_right.sum())
 
     def strangers_passing(self, most: float) -> Bounded:
         """Whether strangers pass more than `most` times as often as on the anchor."""
