@@ -15,6 +15,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import Interval, Retrieval, bootstrap
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
+from sfsc_deploy.verification.subject import SubModel
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
 from sfsc_deploy.verification.upgrade import Upgrade, judge_upgrade
 from sfsc_deploy.verification.verdict import Cell, Check, Finding, unverified
@@ -32,6 +33,7 @@ class Contestant:
         rows: what it embedded, or why it takes no part.
         width: width multiplier of its sub-model, where known.
         limits: what it is measured by; of a pair, of each threshold the looser one.
+        sub_model: what it is made of, where known.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Contestant:
     rows: Rows | Finding
     width: float | None = None
     limits: Thresholds = FLOAT32
+    sub_model: SubModel | None = None
 
     @property
     def embedded(self) -> Rows:

@@ -10,7 +10,7 @@ from sfsc_deploy.verification.integrity import built, intact
 from sfsc_deploy.verification.opening import Opened, opened
 from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.probes import ProbeAtHand, Probes
-from sfsc_deploy.verification.subject import Subject
+from sfsc_deploy.verification.subject import Subject, SubModel
 from sfsc_deploy.verification.trial import Trial
 from sfsc_deploy.verification.verdict import Artifact, Finding, Status, not_reached
 from sfsc_deploy.verification.waterfall import Waterfall
@@ -68,6 +68,7 @@ class Examination:
         rows: what it embedded for cross-tests, or why it takes no part in them.
         at_hand: the probe that it was tried on; None where there was none.
         waterfall: where a loss comes from; None where it could not be run on its probe, or is no artifact.
+        sub_model: what it is made of, where known.
     """
 
     artifact: Artifact
@@ -75,6 +76,7 @@ class Examination:
     rows: Rows | Finding
     at_hand: ProbeAtHand | None = None
     waterfall: Waterfall | None = None
+    sub_model: SubModel | None = None
 
 
 def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examination:
@@ -88,7 +90,8 @@ def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examinatio
         rows = ledger.obstacle("criterion") or trial.embeddings.rows
         on_check(subject.name, "waterfall")
         steps = None if ledger.obstacle("fidelity") else _waterfall(attempt, at_hand, trial, setting.origins)
-        return Examination(_artifact(attempt, at_hand), ledger.findings, rows, at_hand, steps)
+        sub_model = attempt.facts.sub_model if attempt.facts else None
+        return Examination(_artifact(attempt, at_hand), ledger.findings, rows, at_hand, steps, sub_model)
 
 
 class _Ledger:

@@ -116,4 +116,5 @@ class Fleet:
 def _contestant(examination: Examination, policy: Policy) -> Contestant:
     artifact = examination.artifact
     limits = policy.thresholds(artifact.precision or "", artifact.profile)
-    return Contestant(artifact.name, artifact.space, examination.rows, artifact.width, limits)
+    rows, sub_model = examination.rows, examination.sub_model
+    return Contestant(artifact.name, artifact.space, rows, artifact.width, limits, sub_model)

@@ -17,6 +17,7 @@ from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
 from sfsc_deploy.verification.own_row import own_row
 from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.stored_gallery import StoredGallery, paths_of, read_gallery
+from sfsc_deploy.verification.subject import SubModel
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
 from sfsc_deploy.verification.verdict import (
     Artifact,
@@ -58,6 +59,7 @@ class Stored:
         query: float32 [Q, D] by the model that made it; None where the file doesn't hold them.
         paths: of the G images, and of the Q queries.
         limits: for the precision of its rows.
+        sub_model: that made it, where known.
     """
 
     artifact: Artifact
@@ -66,6 +68,7 @@ class Stored:
     query: NDArray[np.float32] | None = None
     paths: Sequence[str] = ()
     limits: Thresholds = FLOAT32
+    sub_model: SubModel | None = None
 
 
 def open_stored(path: Path, data: DataSet, images: Images, policy: Policy) -> Stored:
@@ -94,14 +97,13 @@ def _lay_beside(gallery: StoredGallery, data: DataSet, images: Images, policy: P
     found, asked = _find(gallery, data, images)
     paths, limits = paths_of(data.gallery, data), policy.thresholds(gallery.precision)
     findings = _look(gallery, found, asked, paths, limits)
-    told = Artifact(
-        gallery.name, "gallery", gallery.space, gallery.width, gallery.precision, gallery.backend, probe=None
-    )
+    width = gallery.sub_model.width if gallery.sub_model else None
+    told = Artifact(gallery.name, "gallery", gallery.space, width, gallery.precision, gallery.backend, probe=None)
     if _broken(findings):
         return Stored(told, findings)
     # Of some queries alone the self-test of the gallery's maker isn't known.
     rows, query = gallery.embedding[found], gallery.embedding[asked] if (asked >= 0).all() else None
-    return Stored(told, findings, rows, query, [*paths, *paths_of(data.query, data)], limits)
+    return Stored(told, findings, rows, query, [*paths, *paths_of(data.query, data)], limits, gallery.sub_model)
 
 
 def _find(gallery: StoredGallery, data: DataSet, images: Images) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -180,7 +182,7 @@ def _own_row(contestant: Contestant, stored: Stored) -> Finding:
     assert stored.rows is not None
     made = contestant.embedded
     least = None
-    if contestant.space == stored.artifact.space and contestant.width == stored.artifact.width is not None:
+    if contestant.sub_model == stored.sub_model is not None:
         least = looser_of(contestant.limits, stored.limits).min_cosine
     if stored.query is None:
         return own_row(made.gallery, stored.rows, made.gallery_labels, stored.paths, least)

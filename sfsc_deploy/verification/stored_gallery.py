@@ -16,7 +16,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, is_recording, pixel_hashes
 from sfsc_deploy.tensor_file import TensorFile, read_tensors
 from sfsc_deploy.verification.recordings import intact_gallery
-from sfsc_deploy.verification.subject import recorded_facts
+from sfsc_deploy.verification.subject import SubModel, recorded_facts
 from sfsc_deploy.verification.verdict import Finding
 
 _STORED_TYPES = ("float32", "float16")
@@ -34,7 +34,7 @@ class StoredGallery:
     Attributes:
         name: as the user named it.
         space: id of its space; None where the file doesn't say.
-        width: of the sub-model that made it, where known.
+        sub_model: that made it, where known.
         precision: what it was computed in, where known, else what it is stored in.
         backend: what made it, where known.
         embedding: float32 [M, D].
@@ -48,7 +48,7 @@ class StoredGallery:
 
     name: str
     space: str | None
-    width: float | None
+    sub_model: SubModel | None
     precision: str
     backend: str
     embedding: NDArray[np.float32]
@@ -93,7 +93,7 @@ def read_gallery(path: Path) -> StoredGallery:
         return StoredGallery(
             str(path),
             recorded.space,
-            facts.width if facts else None,
+            facts.sub_model if facts else None,
             facts.precision if facts else "float32",
             recorded.backend,
             recorded.embedding,

@@ -26,8 +26,26 @@ FORMAT_OF: Mapping[str, str] = {known.kind: name for name, known in ARTIFACT_FOR
 
 
 @dataclass(frozen=True)
+class SubModel:
+    """Which network it is: what is made of equal ones differs by its precision and backend alone.
+
+    Attributes:
+        space: id of its embedding space.
+        width: width multiplier.
+        batch_norms: hash of the images that its batch norms were recalibrated on; None where the width was trained.
+    """
+
+    space: str
+    width: float
+    batch_norms: str | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
-    """What a subject claims to be; `dim` is D, `width` the width multiplier, `profile` its device's."""
+    """What a subject claims to be; `dim` is D, `width` the width multiplier, `profile` its device's.
+
+    `batch_norms` is as of `SubModel`.
+    """
 
     space: str
     width: float
@@ -35,6 +53,12 @@ class Facts:
     dim: int
     preprocessing: Preprocessing
     profile: str | None = None
+    batch_norms: str | None = None
+
+    @property
+    def sub_model(self) -> SubModel:
+        """The network that it is made of."""
+        return SubModel(self.space, self.width, self.batch_norms)
 
     @classmethod
     def of(cls, described: Description) -> "Facts":
@@ -47,6 +71,7 @@ class Facts:
             described.dim,
             described.input.preprocessing,
             name if isinstance(name, str) else None,
+            described.untrained.batch_norms.sha256 if described.untrained else None,
         )
 
     @classmethod

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from fleet import encoded, portraits
+from fleet import PREPROCESSING, encoded, portraits
 from profiles import load as load_profile
 from sfsc_deploy.artifact import read_sidecar
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.cli.export_shown import show_untrained
+from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.exporting.calibration import calibration_set
 from sfsc_deploy.exporting.request import ExportTask
@@ -22,7 +24,10 @@ from sfsc_deploy.exporting.submodels import RECALIBRATED_ON, Submodels
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.probe import Probe
 from sfsc_deploy.run_folder import RunFolder
+from sfsc_deploy.runtime import load
+from sfsc_deploy.runtime.recorded import record
 from sfsc_deploy.slicing import slice_submodel
+from sfsc_deploy.tensor_file import read_tensors
 from sfsc_deploy.verification import Status, Verdict
 from sfsc_deploy.verification.folder import spread
 from sfsc_deploy.verification.subject import find_subjects
@@ -117,18 +122,55 @@ def test_without_its_own_probe_its_numbers_are_left_open(mixed: Path, tmp_path: 
     assert "fidelity" in found(verdict, dist / "server-gpu.onnx", Status.UNVERIFIED)
 
 
-def test_another_recalibration_is_no_fault(mixed: Path, trained: Path, tmp_path: Path, found: Found) -> None:
-    """Two artifacts of one untrained width, of other images: each is compared with its own reference."""
-    few = tmp_path / "few"
+@pytest.fixture(scope="session")
+def recalibrated(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """server-gpu at 0.75 as in `mixed`, but recalibrated on other images. Not to be changed."""
+    folder = tmp_path_factory.mktemp("recalibrated")
+    few = folder / "few"
     few.mkdir()
     for number, source in enumerate(portraits(range(3), range(4, 12)).sources):
         (few / f"{number}.png").write_bytes(bytes(source))
-    other = export_between(trained, few, tmp_path / "dist", "server-gpu") / "server-gpu.onnx"
-    ours, theirs = (Probe.load(path.parent / "probe@0.75.safetensors") for path in (mixed / "x", other))
+    return export_between(trained, few, folder / "dist", "server-gpu") / "server-gpu.onnx"
+
+
+def test_another_recalibration_is_no_fault(mixed: Path, recalibrated: Path, found: Found) -> None:
+    """Two artifacts of one untrained width, of other images: each is compared with its own reference."""
+    ours, theirs = (Probe.load(path.parent / "probe@0.75.safetensors") for path in (mixed / "x", recalibrated))
     assert np.abs(ours.reference[0.75] - theirs.reference[0.75]).max() > 1e-3
-    verdict = verify([str(mixed / "server-gpu.onnx"), str(other)])
-    assert {"fidelity", "top-k"} <= found(verdict, other, Status.PASS)
+    verdict = verify([str(mixed / "server-gpu.onnx"), str(recalibrated)])
+    assert {"fidelity", "top-k"} <= found(verdict, recalibrated, Status.PASS)
     assert {"fidelity", "top-k"} <= found(verdict, mixed / "server-gpu.onnx", Status.PASS)
+
+
+@pytest.mark.parametrize("away", [0.0, 0.2], ids=["right", "a row that is far"])
+def test_stored_rows_of_another_recalibration_are_of_another_sub_model(
+    mixed: Path, recalibrated: Path, tmp_path: Path, away: float
+) -> None:
+    """Nearer than most others, but not equal: only where one sub-model made both is a row that is far another's."""
+    data = DataSet("people", None, Split(), portraits(range(10), range(20, 22)), portraits(range(10), range(22, 26)))
+    everything = np.concatenate([split.load(PREPROCESSING) for split in (data.query, data.gallery)])
+    stored, ours = tmp_path / "gallery.safetensors", mixed / "server-gpu.onnx"
+    with load(ours) as embedder:
+        record(embedder, everything, stored)
+    turn(stored, 58, away)
+    checks = {}
+    for artifact in (ours, recalibrated):
+        (checks[artifact],) = [
+            check for check in verify([str(artifact)], data=data, gallery=stored).checks if check.name == "own-row"
+        ]
+    assert checks[recalibrated].status is not Status.FAIL, checks[recalibrated].why
+    assert checks[ours].status is (Status.FAIL if away else Status.PASS), checks[ours].why
+    assert ("The same sub-model made the stored rows" in checks[ours].why) is bool(away)
+
+
+def turn(path: Path, row: int, away: float) -> None:
+    """Turn a recorded row away from where it is."""
+    stored = read_tensors(path)
+    rows = stored.arrays["embedding"].copy()
+    direction = np.random.default_rng(0).standard_normal(rows.shape[1]).astype(np.float32)
+    rows[row] += away * direction / np.linalg.norm(direction)
+    rows[row] /= np.linalg.norm(rows[row])
+    save_file({**stored.arrays, "embedding": rows}, path, dict(stored.metadata))
 
 
 def test_another_sub_model_in_its_place_fails(mixed: Path, trained: Path, tmp_path: Path, found: Found) -> None:
