@@ -16,7 +16,7 @@ from hostile import in_a_child, mutants, refused  # noqa: E402
 from tiny_supernet import tiny_recipe  # noqa: E402
 from trainer import checkpoint, weight_file  # noqa: E402
 
-RECIPE = tiny_recipe()
+RECIPE = tiny_recipe(arch="resnet-mini")
 STATE = {"supernet": {"a": torch.ones(3)}, "optimiser": {"step": 2, "rates": [0.1, 0.2]}}
 
 

@@ -97,7 +97,8 @@ def tiny_recipe(**changed: Any) -> Recipe:
         "device": "cpu",
         "augmentation": {"padding": 1},
     }
-    return Recipe.model_validate(settings | changed)
+    with tiny_architecture():
+        return Recipe.model_validate(settings | changed)
 
 
 def flat_colours(identities: int = 8, images_each: int = 4, seed: int = 0) -> LabelledImages:

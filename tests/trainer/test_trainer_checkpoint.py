@@ -16,7 +16,7 @@ from tiny_supernet import tiny_recipe
 from trainer import checkpoint
 from trainer.errors import TrainerError
 
-RECIPE = tiny_recipe()
+RECIPE = tiny_recipe(arch="resnet-mini")
 STATE = {"weights": torch.arange(4.0)}
 
 
@@ -39,7 +39,7 @@ def test_a_checkpoint_gives_back_what_was_saved(file: Path) -> None:
 
 
 def test_another_recipe_is_refused_by_what_differs(file: Path) -> None:
-    other = tiny_recipe(epochs=4, compatibility={"kl_weight": 0.5})
+    other = tiny_recipe(arch="resnet-mini", epochs=4, compatibility={"kl_weight": 0.5})
     with pytest.raises(TrainerError, match=r"differ in epochs \(checkpoint 3, now 4\); compatibility") as caught:
         checkpoint.load(saved(file), recipe=other, images="abc")
     assert "seed" not in caught.value.message

@@ -1,6 +1,6 @@
 """Whole training runs of a few steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -22,9 +22,14 @@ class StoppedError(Exception):
     pass
 
 
-def training(images: LabelledImages | None = None, **settings: Any) -> Training:
+@pytest.fixture(autouse=True, scope="module")
+def tiny() -> Iterator[None]:
     with tiny_architecture():
-        return Training(tiny_recipe(**settings), images or flat_colours())
+        yield
+
+
+def training(images: LabelledImages | None = None, **settings: Any) -> Training:
+    return Training(tiny_recipe(**settings), images or flat_colours())
 
 
 def finish(run: Training, on_step: Callable[[StepReport], None] = lambda report: None) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Whole runs of every method: who shares weights with whom, who is frozen when, and that runs can be resumed."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,14 @@ class StoppedError(Exception):
     pass
 
 
-def training(method: str, **settings: Any) -> Training:
+@pytest.fixture(autouse=True, scope="module")
+def tiny() -> Iterator[None]:
     with tiny_architecture():
-        return Training(tiny_recipe(method=method, **settings), flat_colours())
+        yield
+
+
+def training(method: str, **settings: Any) -> Training:
+    return Training(tiny_recipe(method=method, **settings), flat_colours())
 
 
 def run(started: Training, until: int | None = None) -> list[StepReport]:
@@ -107,8 +113,8 @@ def test_a_resumed_run_ends_at_the_same_weights(tmp_path: Path, method: str, ste
 
 
 def test_joint_gradients_are_the_sum() -> None:
-    """As SFSC with the plain loss, without projection and without distillation."""
-    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0}
+    """As SFSC with the plain loss, where all teach the prototypes; without projection and distillation."""
+    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0, "prototypes": "all"}
     joint, sfsc = training("joint", epochs=1), training("sfsc", epochs=1, compatibility=halves_off)
     run(joint)
     run(sfsc)
