@@ -16,7 +16,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing
 from sfsc_deploy.parsing import first_problem, parse_toml
 from trainer.errors import TrainerError
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, completed
 
 if TYPE_CHECKING:
     from trainer.networks import Networks
@@ -83,9 +83,9 @@ class RunFolder:
         """
         file = path / RECIPE
         try:
-            settings = parse_toml(file.read_text(encoding="utf-8"))
-            facts = RunFacts.model_validate(settings.pop("run", None))
-            return cls(path, Recipe.model_validate(settings), facts)
+            settings, facts = read_settings(file)
+            known = RunFacts.model_validate(facts)
+            return cls(path, Recipe.model_validate(settings), known)
         except (FileNotFoundError, NotADirectoryError):
             raise SfscError(f"{path} is not a run folder: it has no {RECIPE}.", "Give the folder of a run.") from None
         except ValidationError as error:
@@ -242,6 +242,18 @@ def untrained_probe(width: float) -> str:
 def is_probe(name: str) -> bool:
     """Whether a file's name is that of a probe."""
     return name == PROBE or (name.startswith(f"{Path(PROBE).stem}@") and name.endswith(Path(PROBE).suffix))
+
+
+def read_settings(file: Path) -> tuple[dict[str, Any], Any]:
+    """The settings of a recipe, and its ``[run]`` table: None in one that somebody wrote, where defaults are today's.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it isn't TOML.
+    """
+    settings = parse_toml(file.read_text(encoding="utf-8"))
+    facts = settings.pop("run", None)
+    return (settings if facts is None else completed(settings)), facts
 
 
 def write_recipe(folder: Path, recipe: Recipe, facts: RunFacts) -> None:

@@ -136,6 +136,22 @@ def test_a_folder_of_another_comparison_is_refused(wanted: Callable[..., Compare
         compare(wanted("joint", seeds=1, epochs=2), Heard())
 
 
+def test_runs_of_an_older_version_are_not_taken_for_the_method_of_today(
+    wanted: Callable[..., CompareRequest],
+) -> None:
+    """Which widths teach the prototypes could not be chosen then: all did, as they still do in the paper's variant."""
+    request = wanted("sfsc", "sfsc-paper", seeds=1)
+    compare(request, Heard())
+    for name in ("sfsc-0", "sfsc-paper-0"):
+        file = request.out / name / "recipe.toml"
+        file.write_text("".join(line for line in file.read_text().splitlines(True) if "prototypes" not in line))
+    with pytest.raises(SfscError, match=r"/sfsc-0 was trained with other settings: compatibility"):
+        compare(request, Heard())
+    heard = Heard()
+    compare(wanted("sfsc-paper", seeds=1), heard)
+    assert heard.known == [True]
+
+
 def test_another_runs_outcome_is_measured_anew(wanted: Callable[..., CompareRequest]) -> None:
     request = wanted("joint", seeds=1)
     compare(request, Heard())

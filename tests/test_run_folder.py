@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ IDENTITIES = 6
 PREPROCESSING = Preprocessing(height=16, width=16)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def tiny() -> Iterator[None]:
+    with tiny_architecture():
+        yield
+
+
 def facts(space: str | None) -> RunFacts:
     tools = {"torch": "2.13.0"}
     return RunFacts(data="drawn", identities=IDENTITIES, preprocessing=PREPROCESSING, space=space, tools=tools)
@@ -59,9 +66,15 @@ def unfinished(tmp_path: Path) -> Path:
     return tmp_path / "half"
 
 
+def of_older_version(folder: Path) -> Path:
+    """As it was left by a version that didn't know yet which widths may teach the prototypes."""
+    file = folder / RECIPE
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if "prototypes" not in line))
+    return folder
+
+
 def load(folder: Path) -> Supernet:
-    with tiny_architecture():
-        return RunFolder.open(folder).networks()
+    return RunFolder.open(folder).networks()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +88,14 @@ def load(folder: Path) -> Supernet:
 )
 def test_a_subject_is_a_folder_and_perhaps_a_width(subject: str, folder: str, width: float | None) -> None:
     assert parse(subject) == (Path(folder), width)
+
+
+def test_a_run_of_an_older_version_was_trained_as_was_usual_then(folder: Path) -> None:
+    assert RunFolder.open(folder).recipe.compatibility.prototypes == "widest"
+    assert RunFolder.open(of_older_version(folder)).recipe.compatibility.prototypes == "all"
+    file = folder / RECIPE
+    file.write_text(re.sub(r"\[compatibility\]\n(\w+ = .*\n)*", "", file.read_text()))
+    assert RunFolder.open(folder).recipe.compatibility.prototypes == "all"
 
 
 def test_a_folder_may_have_the_sign_of_a_width_in_its_name(tmp_path: Path) -> None:
@@ -228,5 +249,5 @@ def test_a_recipe_that_claims_networks_larger_than_the_weights_is_refused(folder
     text, changes = re.subn(rf"(?m)^{setting}\d+$", f"{setting}{number}", file.read_text(encoding="utf-8"))
     assert changes == 1
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(SfscError, match="can't be read as the run's supernet"), tiny_architecture():
+    with pytest.raises(SfscError, match="can't be read as the run's supernet"):
         RunFolder.open(folder).networks()

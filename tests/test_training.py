@@ -136,6 +136,17 @@ def interrupted(request: TrainRequest, step: int) -> Path:
     return request.out
 
 
+def of_older_version(folder: Path) -> Path:
+    """As it was left by a version that didn't know yet which widths may teach the prototypes."""
+    recipe, checkpoint = folder / "recipe.toml", folder / "checkpoint.pt"
+    recipe.write_text("".join(line for line in recipe.read_text().splitlines(True) if "prototypes" not in line))
+    content = torch.load(checkpoint, weights_only=True)
+    settings = json.loads(content["recipe"])
+    del settings["compatibility"]["prototypes"]
+    torch.save(content | {"recipe": json.dumps(settings)}, checkpoint)
+    return folder
+
+
 def test_a_finished_run_has_all_that_the_folder_promises(finished: tuple[RunFolder, Heard]) -> None:
     run, _ = finished
     names = {path.name for path in run.path.iterdir()}
@@ -204,6 +215,30 @@ def test_ctrl_c_and_resume_end_at_the_same_weights(
     assert weights(folder) == weights(finished[0].path)
     assert resumed.space == finished[0].space
     assert lines(folder) == lines(finished[0].path)
+
+
+def test_a_run_of_an_older_version_goes_on_as_it_was_begun(
+    request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    compatibility = {"prototypes": "all"}
+    whole = train(request_for(tmp_path / "whole", compatibility=compatibility), Heard())
+    folder = of_older_version(interrupted(request_for(tmp_path / "old", compatibility=compatibility), 3))
+    resumed = train(TrainRequest(resume=folder), Heard())
+    assert weights(folder) == weights(whole.path)
+    assert 'prototypes = "all"' in (folder / "recipe.toml").read_text()
+    assert resumed.recipe == whole.recipe
+
+
+def test_the_recipe_of_an_older_version_is_what_was_trained_then(
+    request_for: Callable[..., TrainRequest], tmp_path: Path
+) -> None:
+    recipe = of_older_version(interrupted(request_for(tmp_path / "old"), 1)) / "recipe.toml"
+    assert resolve_recipe(TrainRequest(recipe=recipe)).compatibility.prototypes == "all"
+    asked = TrainRequest(recipe=recipe, overrides={"compatibility": {"prototypes": "widest"}})
+    assert resolve_recipe(asked).compatibility.prototypes == "widest"
+    by_hand = tmp_path / "own.toml"
+    by_hand.write_text("[compatibility]\ndistillation = 1.0\n")
+    assert resolve_recipe(TrainRequest(recipe=by_hand)).compatibility.prototypes == "widest"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,12 +1,13 @@
 """The state of an unfinished run, enough to go on and end at the same weights."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainer.errors import TrainerError
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, completed
 from trainer.torch_file import load_plain
 
 
@@ -46,7 +47,7 @@ def load(path: Path, *, recipe: Recipe, images: str) -> tuple[int, dict[str, Any
     """
     try:
         content: Any = load_plain(path)
-        saved, saved_images = Recipe.model_validate_json(content["recipe"]), content["images"]
+        saved, saved_images = Recipe.model_validate(completed(json.loads(content["recipe"]))), content["images"]
         step, state = int(content["step"]), dict(content["state"])
         if step < 0:
             raise ValueError(f"it tells of {step} steps")

@@ -148,6 +148,20 @@ class Recipe(_Section):
         return self.batch_size // self.images_per_identity
 
 
+def completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a run wrote down, with what couldn't be chosen yet when it was trained.
+
+    A run writes every setting: what is absent it did as was usual then, whatever the default is today.
+
+    Args:
+        settings: as read from the run's recipe or checkpoint.
+    """
+    known = settings.get("compatibility", {})
+    if not isinstance(known, dict):
+        return settings  # validation tells
+    return settings | {"compatibility": {"prototypes": "all"} | known}
+
+
 def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:
     """Validates settings.
 

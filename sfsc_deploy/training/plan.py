@@ -11,9 +11,8 @@ from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.data.layouts import open_dataset
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import refuse_unwritable
-from sfsc_deploy.parsing import parse_toml
 from sfsc_deploy.probe import refuse_too_few
-from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, WEIGHTS, RunFolder
+from sfsc_deploy.run_folder import CHECKPOINT, LATEST, RECIPE, RUNS, WEIGHTS, RunFolder, read_settings
 from sfsc_deploy.training.request import TrainRequest
 from trainer.recipe import Recipe, parse_recipe
 from trainer.weight_file import WeightFile, digest, read
@@ -159,14 +158,11 @@ def merged(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
 
 def _read_settings(file: Path) -> dict[str, Any]:
     try:
-        settings = parse_toml(file.read_text(encoding="utf-8"))
+        return read_settings(file)[0]
     except OSError as error:
         raise SfscError(f"The recipe {file} can't be read: {error.strerror}.", "Check the path of --recipe.") from None
     except ValueError as error:
         raise SfscError(f"The recipe {file} is not TOML: {error}.", "Mend the file.") from None
-    # What a finished run resolved beyond its recipe stands in a table of its own; so its file can be given again.
-    settings.pop("run", None)
-    return settings
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:
