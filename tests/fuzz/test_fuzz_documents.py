@@ -126,7 +126,8 @@ def test_recipes_profiles_and_policies_are_read_or_refused(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("content", ["[" * 50_000, "[1]", "null", '{"step": 1e999}\n', '{"step": [' * 50_000 + "\n"])
 def test_what_a_run_measured_is_read_or_refused(tmp_path: Path, content: str) -> None:
-    write_recipe(tmp_path, tiny_recipe(arch="resnet-mini"), RunFacts(data="a", identities=6, preprocessing=PREPROCESSING, tools={}))
+    facts = RunFacts(data="a", identities=6, preprocessing=PREPROCESSING, tools={})
+    write_recipe(tmp_path, tiny_recipe(arch="resnet-mini"), facts)
     (tmp_path / EVALUATION).write_text(content, encoding="utf-8")
     refused(lambda: RunFolder.open(tmp_path).evaluation)
     refused(StepLog(tmp_path / EVALUATION).read)
