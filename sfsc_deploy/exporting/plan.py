@@ -116,7 +116,7 @@ def _command(run: RunFolder, task: ExportTask) -> str:
     words = ["sfsc-deploy", "export", str(run.path)]
     words += ["--all"] if task.skip_unavailable else [word for name in profiles for word in ("--profile", name)]
     options = {
-        "--width": None if task.width is None else f"{task.width:g}",
+        "--width": task.width,
         "--precision": task.precision,
         "--calibration": task.calibration,
         "--out": task.out,
@@ -169,5 +169,5 @@ def _refuse_existing(task: ExportTask, before: Note, meant: Mapping[str, Meant])
 
 
 def _may_replace(known: Meant | None, wanted: Meant) -> bool:
-    """Whether what lies there is of this very export, or of one that was stopped before it was whole."""
-    return known is not None and (not known.written or known.settings == wanted.settings)
+    """Whether what lies there is of this very export, whole or not, or was to be replaced by it."""
+    return known is not None and known.settings == wanted.settings
