@@ -10,12 +10,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import FileName, Sha256
+from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import write_text
+from sfsc_deploy.formats import ARTIFACT_FORMATS
 from sfsc_deploy.parsing import parse_json
 
 NOTE = "export.unfinished"
 """Name of the note; a folder without one holds all that was meant to be there."""
+_SUFFIXES = (RECIPE_SUFFIX, *(suffix for known in ARTIFACT_FORMATS.values() for suffix in known.suffixes))
 
 
 class Meant(BaseModel):
@@ -67,6 +71,15 @@ class Note:
         """What is still to be written."""
         return {name: meant for name, meant in self.artifacts.items() if not meant.written}
 
+    def command_for(self, name: str) -> str | None:
+        """What completes the artifact that a file belongs to; None where that isn't pending.
+
+        Args:
+            name: of an artifact, of what an engine is built from, or without a suffix.
+        """
+        device = _device(name)
+        return next((meant.command for other, meant in self.pending.items() if _device(other) == device), None)
+
     def with_all(self, meant: Mapping[str, Meant]) -> "Note":
         """The same with these artifacts in the place of what was meant under their names."""
         return Note(self.folder, {**self.artifacts, **meant})
@@ -85,3 +98,26 @@ class Note:
             write_text(self.folder / NOTE, _Content(artifacts=dict(self.artifacts)).model_dump_json(indent=2) + "\n")
         else:
             (self.folder / NOTE).unlink(missing_ok=True)
+
+
+def refuse_pending(artifact: Path) -> None:
+    """Make sure that an artifact isn't still to be written: what lies in its place is of an earlier export.
+
+    Args:
+        artifact: itself or what it is built from, there or not.
+
+    Raises:
+        SfscError: it is; gives the command that goes on.
+    """
+    command = Note.of(artifact.parent).command_for(artifact.name)
+    if command is not None:
+        raise SfscError(
+            f"{artifact} is still to be written: the export that was to do so was stopped before, as {NOTE} in its "
+            "folder says.",
+            f"Go on with: {command}; or, to have what lies there, remove that file.",
+        )
+
+
+def _device(name: str) -> str:
+    """What the files of one device have in common: all but the suffix."""
+    return name.removesuffix(next(filter(name.endswith, _SUFFIXES), ""))

@@ -47,7 +47,9 @@ def build(
     from sfsc_deploy.building import BuildTask
     from sfsc_deploy.building import build as run_build
     from sfsc_deploy.runtime.engine.build import Compatibility
+    from sfsc_deploy.unfinished import refuse_pending
 
+    refuse_pending(recipe)
     compatibility = Compatibility(version=version_compatible, hardware=hardware_compatible)
     built = run_build(BuildTask(recipe, overwrite, compatibility, device_name))
     for remark in built.remarks:

@@ -11,7 +11,7 @@ from sfsc_deploy.cli.json_output import JsonFile, write_json
 from sfsc_deploy.cli.options import option
 from sfsc_deploy.cli.subjects import preprocessing_of
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.formats import known_suffixes
+from sfsc_deploy.formats import format_of, known_suffixes
 
 if TYPE_CHECKING:
     from sfsc_deploy.runtime import Embedder
@@ -50,12 +50,15 @@ def embed(
     """Record embeddings here, to be verified elsewhere: verify-compat takes the file in place of the artifact."""
     from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.runtime import load
+    from sfsc_deploy.unfinished import refuse_pending
 
     if out.suffix != ".safetensors":
         raise SfscError(f"{out} would not be taken for embeddings.", "Let the name of --out end in .safetensors.")
     refuse_unwritable(out)
     if out.exists() and not overwrite:
         raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
+    if format_of(Path(subject).suffix):
+        refuse_pending(Path(subject))
     files = _unlabelled(data)
     if images and data and not files:
         raise typer.BadParameter("give labelled images or image files, not both", param_hint="--data")

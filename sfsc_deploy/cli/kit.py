@@ -43,7 +43,10 @@ def kit(
     from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.kit.contents import content_of
     from sfsc_deploy.kit.packing import SUFFIX, pack, readme
+    from sfsc_deploy.unfinished import refuse_pending
 
+    for artifact in artifacts:
+        refuse_pending(artifact)
     contents = list({content.artifact.resolve(): content for content in map(content_of, artifacts)}.values())
     target = out or contents[0].artifact.with_suffix(SUFFIX)
     refuse_unwritable(target)

@@ -6,15 +6,9 @@ from sfsc_deploy.artifact import Description, check_files, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
-from sfsc_deploy.verification.recordings import (
-    EXPORT,
-    NO_HASH,
-    artifact_name,
-    intact_recording,
-    nothing_to_compare,
-)
+from sfsc_deploy.verification.recordings import EXPORT, NO_HASH, intact_recording, nothing_to_compare
 from sfsc_deploy.verification.sources import with_source
-from sfsc_deploy.verification.subject import FORMAT_OF
+from sfsc_deploy.verification.subject import FORMAT_OF, artifact_name
 from sfsc_deploy.verification.verdict import Finding, Status, failed, not_reached, passed, unverified
 
 

@@ -15,7 +15,7 @@ from sfsc_deploy.verification.subject import Facts, Subject
 from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
 
 _STOPPED = (
-    f"The export that was to write it was stopped before, as {NOTE} in its folder says. Whoever doesn't want it any "
+    f"The export that was to write {{}} was stopped before, as {NOTE} in its folder says. Whoever doesn't want it any "
     "more removes that file."
 )
 
@@ -57,7 +57,8 @@ def opened(subject: Subject, max_batch: int) -> Iterator[Opened]:
 
 def _open(subject: Subject, max_batch: int) -> Opened:
     if subject.completed_by is not None:
-        return Opened(subject, unverified(_STOPPED, subject.completed_by))
+        what = "what it was recorded from" if subject.kind == "recorded" else "it"
+        return Opened(subject, unverified(_STOPPED.format(what), subject.completed_by))
     if not (subject.is_built or subject.sidecar or subject.sidecar_problem):
         return Opened(subject, _to_be_built(subject))
     try:

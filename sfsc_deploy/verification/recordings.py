@@ -1,14 +1,14 @@
 """Is a recording that of the artifact that it names, and of the one that lies beside it?"""
 
 from collections.abc import Iterator
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfsc_deploy.artifact import Sidecar, read_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.verification.sources import with_source
-from sfsc_deploy.verification.subject import Facts
+from sfsc_deploy.verification.subject import Facts, artifact_name
 from sfsc_deploy.verification.verdict import Finding, Status, failed, passed, unverified
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ def intact_gallery(recording: "Recording", facts: Facts | None) -> Finding:
 def nothing_to_compare(missing: str) -> Finding:
     """Nobody can tell whether a file is still what it was."""
     return unverified(f"There is nothing to compare it with: {missing} is missing. Copy it along.", EXPORT)
-
-
-def artifact_name(recording: "Recording") -> str:
-    """The name of what ran, without the folders of its device."""
-    return PureWindowsPath(recording.artifact).name  # both / and \ separate
 
 
 def _beside(recording: "Recording", folder: Path) -> Path | None:

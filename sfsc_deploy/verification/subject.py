@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from exporters.build_recipe import RECIPE_SUFFIX
@@ -14,7 +14,7 @@ from sfsc_deploy.run_folder import RunFolder, parse
 from sfsc_deploy.unfinished import Note
 
 if TYPE_CHECKING:
-    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder, Recording
 
 KINDS: Mapping[str, str] = {
     **{suffix: known.kind for known in ARTIFACT_FORMATS.values() for suffix in known.suffixes},
@@ -91,8 +91,8 @@ class Subject:
         sidecar: the record beside it (of recorded embeddings: the one they carry).
         sidecar_problem: why there is a sidecar that cannot be used.
         facts: what it claims to be; None where that is not known before it is opened.
-        completed_by: the command that goes on with the export that was stopped before this was written; None where it
-            is whole, as far as its folder says.
+        completed_by: the command that goes on with the export that was stopped before this, or what was recorded, was
+            written; None where it is whole, as far as its folder says.
     """
 
     name: str
@@ -150,8 +150,8 @@ def _find(name: str) -> Subject:
         return _find_run(name)
     if kind == "recorded":
         return _find_recorded(name, path)
-    if kind in FORMAT_OF and (meant := Note.of(path.parent).pending.get(path.name)):
-        return Subject(name, path, kind, completed_by=meant.command)
+    if kind in FORMAT_OF and (command := Note.of(path.parent).command_for(path.name)):
+        return Subject(name, path, kind, completed_by=command)
     may_be_absent = ARTIFACT_FORMATS[FORMAT_OF[kind]].left_to_device and _can_be_built(path)
     if not path.exists() and not may_be_absent:
         raise SfscError(f"{name} does not exist.", "Check the path, or export it: sfsc-deploy export --profile ...")
@@ -193,9 +193,21 @@ def _find_recorded(name: str, path: Path) -> Subject:
         raise SfscError(f"{name} does not exist.", "Record it: sfsc-deploy embed ARTIFACT --out FILE.safetensors")
     try:
         with RecordedEmbedder(path) as recorded:
-            return Subject(name, path, "recorded", recorded.sidecar, facts=recorded_facts(recorded))
+            command = _pending_with(recorded.recording, path.parent)
+            return Subject(name, path, "recorded", recorded.sidecar, None, recorded_facts(recorded), command)
     except SfscError:
         return Subject(name, path, "recorded")  # opening it again tells what is wrong with it
+
+
+def _pending_with(recording: "Recording", folder: Path) -> str | None:
+    """The command that completes what ran, where that is still to be written: it was of an earlier export."""
+    ran = artifact_name(recording)
+    return Note.of(folder).command_for(ran) if KINDS.get(Path(ran).suffix) in FORMAT_OF else None
+
+
+def artifact_name(recording: "Recording") -> str:
+    """The name of what ran, without the folders of its device."""
+    return PureWindowsPath(recording.artifact).name  # both / and \ separate
 
 
 def recorded_facts(recorded: "RecordedEmbedder") -> Facts | None:

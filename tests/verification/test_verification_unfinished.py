@@ -7,12 +7,16 @@ import pytest
 from typer.testing import CliRunner
 
 from profiles import load as load_profile
-from sfsc_deploy.artifact import sidecar_path
+from sfsc_deploy.artifact import read_sidecar, sidecar_path
 from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.exporting import execution
+from sfsc_deploy.exporting.plan import prepare
 from sfsc_deploy.exporting.request import Exported, ExportTask, Unavailable
 from sfsc_deploy.exporting.run import export
+from sfsc_deploy.probe import Probe
+from sfsc_deploy.runtime import load
+from sfsc_deploy.runtime.recorded import record_probe
 from sfsc_deploy.unfinished import NOTE, Note
 from sfsc_deploy.verification import Status
 from sfsc_deploy.verification.folder import spread
@@ -137,6 +141,75 @@ def test_what_is_being_replaced_is_not_taken_for_the_new_one(exported: Path, tra
     assert readable["server-cpu.onnx"].status is Status.PASS
     assert readable["raspberry-pi.onnx"].status is Status.UNVERIFIED
     assert "--overwrite" in (readable["raspberry-pi.onnx"].command or "")
+
+
+@pytest.fixture(scope="module")
+def replaced_halfway(exported: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whole artifacts, one of them recorded, of which an export stopped after it had replaced the first."""
+    dist = Path(shutil.copytree(exported, tmp_path_factory.mktemp("halfway") / "dist"))
+    with load(dist / "raspberry-pi.onnx") as embedder:
+        probe = dist / read_sidecar(dist / "raspberry-pi.onnx").probe.file
+        record_probe(embedder, Probe.load(probe), dist / "raspberry-pi.safetensors", file=probe)
+    with pytest.raises(Interrupted):
+        export(task(trained, dist, overwrite=True, precision="float32"), Stop(after=1))
+    return dist
+
+
+def test_what_was_recorded_of_what_is_being_replaced_is_not_taken_for_the_new_one(replaced_halfway: Path) -> None:
+    recorded = replaced_halfway / "raspberry-pi.safetensors"
+    verdict = verify([str(replaced_halfway / "server-cpu.onnx"), str(recorded)])
+    (readable,) = [check for check in verdict.checks if (check.subject, check.name) == (str(recorded), "readable")]
+    assert readable.status is Status.UNVERIFIED
+    assert "what it was recorded from was stopped before" in readable.why
+    assert readable.command == Note.of(replaced_halfway).pending["raspberry-pi.onnx"].command
+
+
+def test_what_an_engine_is_built_from_is_as_unfinished_as_the_engine(replaced_halfway: Path) -> None:
+    source = replaced_halfway / "jetson-orin.onnx"
+    verdict = verify([str(replaced_halfway / "server-cpu.onnx"), str(source)])
+    (readable,) = [check for check in verdict.checks if (check.subject, check.name) == (str(source), "readable")]
+    assert readable.status is Status.UNVERIFIED
+    assert readable.command == Note.of(replaced_halfway).pending["jetson-orin.engine"].command
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("kit", "raspberry-pi.onnx"),
+        ("kit", "raspberry-pi"),
+        ("kit", "jetson-orin.build.json"),
+        ("build", "jetson-orin.build.json"),
+        ("embed", "raspberry-pi.onnx"),
+        ("embed", "jetson-orin.onnx"),
+    ],
+)
+def test_what_is_being_replaced_does_not_go_to_a_device(
+    replaced_halfway: Path, tmp_path: Path, command: str, named: str
+) -> None:
+    out = {"kit": ["--out", str(tmp_path / "a.zip")], "embed": ["--out", str(tmp_path / "a.safetensors")]}
+    answer = CliRunner().invoke(app, [command, str(replaced_halfway / named), *out.get(command, [])])
+    assert answer.exit_code == 2, answer.output
+    assert f"{named} is still to be written" in answer.stderr
+    assert "sfsc-deploy export" in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_replaced_already_does(replaced_halfway: Path, tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["kit", str(replaced_halfway / "server-cpu.onnx"), "--out", str(tmp_path / "a")])
+    assert answer.exit_code == 0, answer.output
+
+
+def test_an_export_with_other_settings_replaces_nothing_unasked(replaced_halfway: Path, trained: Path) -> None:
+    """Neither what was finished before the one that was stopped, nor what that left half-done."""
+    other = ExportTask(trained, (load_profile("raspberry-pi"),), replaced_halfway)
+    with pytest.raises(SfscError, match=r"raspberry-pi\.onnx would be overwritten"):
+        export(other)
+
+
+def test_the_command_that_goes_on_has_the_width_to_the_last_digit(trained: Path, tmp_path: Path) -> None:
+    prepared = prepare(ExportTask(trained, (load_profile("server-cpu"),), tmp_path, width=0.6543219))
+    (pending,) = prepared.note.pending.values()
+    assert "--width 0.6543219 " in pending.command
 
 
 def test_an_export_that_fails_on_the_way_is_unfinished_too(
