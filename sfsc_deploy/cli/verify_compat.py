@@ -50,7 +50,8 @@ def verify_compat(
         bool,
         typer.Option(
             "--upgrade",
-            help="Two generations: the first SUBJECT embedded the gallery that stays, those of another space are new.",
+            help="Two generations: the first SUBJECT, one artifact, embedded the gallery that stays, those of another "
+            "space are new.",
             rich_help_panel=GATE,
         ),
     ] = False,
@@ -159,7 +160,7 @@ def _verify(subjects: list[str], chosen: Chosen) -> "Verdict":
     from sfsc_deploy.verification.verify import verify
 
     limits = read_policy(chosen.policy) if chosen.policy else DEFAULT
-    fleet = spread(subjects)
+    fleet = spread(subjects, upgrade=chosen.upgrade)
     images = open_dataset(chosen.data, with_train=False, check_images=False) if chosen.data else None
     with progress("Verifying", notices()) as shown:
 

@@ -1,6 +1,6 @@
 """A folder of artifacts, given to be verified: what stands in it for each device."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exporters.build_recipe import RECIPE_SUFFIX
@@ -14,7 +14,7 @@ from sfsc_deploy.verification.subject import KINDS
 _ENGINE = written_suffix("tensorrt")
 
 
-def spread(names: Iterable[str]) -> tuple[str, ...]:
+def spread(names: Sequence[str], *, upgrade: bool = False) -> tuple[str, ...]:
     """Put what a folder holds in its place: the artifact of each device once, sorted.
 
     So are those that an export was to write which was stopped: they belong to the fleet, though they aren't there.
@@ -23,10 +23,43 @@ def spread(names: Iterable[str]) -> tuple[str, ...]:
     recorded on the device stand for an engine that is not in the folder, unless they are of an earlier export. Run
     folders stay what they are.
 
+    Args:
+        names: as the user wrote them.
+        upgrade: whether the first one embedded a stored gallery: then it is one artifact, and a folder that holds it,
+            too, adds the others.
+
     Raises:
-        SfscError: a folder that holds nothing to verify.
+        SfscError: a folder that holds nothing to verify; of an upgrade, a first one that holds several artifacts.
     """
-    return tuple(found for name in names for found in (_artifacts(Path(name)) if _is_fleet(name) else [name]))
+    if upgrade and names:
+        return tuple(_generations(names))
+    return tuple(found for name in names for found in _held(name))
+
+
+def _generations(names: Sequence[str]) -> Iterator[str]:
+    stored = _only(names)
+    yield stored
+    for name in names[1:]:
+        repeated = Path(stored).resolve() if _is_fleet(name) else None
+        yield from (found for found in _held(name) if Path(found).resolve() != repeated)
+
+
+def _only(names: Sequence[str]) -> str:
+    """The artifact that embedded the stored gallery: which of several it was, nobody but the user knows."""
+    held = _held(names[0])
+    if len(held) > 1:
+        first, rest = names[0], " ".join(names[1:])
+        raise SfscError(
+            f"{first} holds {len(held)} artifacts: {', '.join(Path(found).name for found in held)}. Which of them "
+            "embedded the stored gallery can't be told from a folder.",
+            f"Name the artifact that embedded the stored gallery first, then the folders: --upgrade {Path(first)}/"
+            f"ARTIFACT {first} {rest}".rstrip(),
+        )
+    return held[0]
+
+
+def _held(name: str) -> list[str]:
+    return _artifacts(Path(name)) if _is_fleet(name) else [name]
 
 
 def _is_fleet(name: str) -> bool:

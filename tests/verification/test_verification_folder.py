@@ -104,3 +104,33 @@ def test_a_folder_and_one_of_its_artifacts_are_refused(dist: Path) -> None:
     result = CliRunner().invoke(app, ["verify-compat", str(dist), str(dist / "android.onnx")])
     assert result.exit_code == 2
     assert "are the same" in result.output
+
+
+def test_a_stored_gallery_was_embedded_by_one_artifact_not_by_a_folder_of_several(tmp_path: Path) -> None:
+    old, new = (folder_of(tmp_path / name, "android.onnx", "server-cpu.onnx") for name in ("old", "new"))
+    with pytest.raises(SfscError, match="holds 2 artifacts") as refusal:
+        spread([str(old), str(new)], upgrade=True)
+    assert "android.onnx, server-cpu.onnx" in refusal.value.message
+    assert f"--upgrade {old}/ARTIFACT {old} {new}" in refusal.value.remedy
+
+
+def test_a_folder_of_one_artifact_tells_what_embedded_the_stored_gallery(tmp_path: Path) -> None:
+    old, new = folder_of(tmp_path / "old", "a.onnx"), folder_of(tmp_path / "new", "a.onnx", "b.onnx")
+    assert spread([str(old), str(new)], upgrade=True) == tuple(
+        map(str, (old / "a.onnx", new / "a.onnx", new / "b.onnx"))
+    )
+
+
+def test_what_embedded_the_stored_gallery_goes_before_its_folder_and_is_taken_once(tmp_path: Path) -> None:
+    old, new = (folder_of(tmp_path / name, "android.onnx", "server-cpu.onnx") for name in ("old", "new"))
+    first = f"{tmp_path}/new/../old/server-cpu.onnx"
+    rest = (old / "android.onnx", new / "android.onnx", new / "server-cpu.onnx")
+    assert spread([first, str(old), str(new)], upgrade=True) == (first, *map(str, rest))
+    assert spread([first, str(old), str(old / "server-cpu.onnx")], upgrade=True)[2:] == (str(old / "server-cpu.onnx"),)
+
+
+def test_an_upgrade_of_two_folders_is_wrong_use(dist: Path, tmp_path: Path) -> None:
+    command = ["verify-compat", "--upgrade", str(dist), str(dist), "--data", str(tmp_path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "embedded the stored gallery" in " ".join(result.output.split())
