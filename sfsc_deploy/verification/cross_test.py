@@ -16,7 +16,7 @@ from sfsc_deploy.metrics import Interval, Retrieval, bootstrap
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
 from sfsc_deploy.verification.subject import SubModel
-from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
+from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, limits_of_pair
 from sfsc_deploy.verification.upgrade import Upgrade, judge_upgrade
 from sfsc_deploy.verification.verdict import Cell, Check, Finding, unverified
 
@@ -32,7 +32,7 @@ class Contestant:
         space: id of its space, where known.
         rows: what it embedded, or why it takes no part.
         width: width multiplier of its sub-model, where known.
-        limits: what it is measured by; of a pair, of each threshold the looser one.
+        limits: what it is measured by; of a pair, see `limits_of_pair`.
         sub_model: what it is made of, where known.
     """
 
@@ -109,7 +109,7 @@ def _criterion(query: Contestant, gallery: Contestant, searches: Searches) -> Fi
     if not cross.queries:
         return unverified("No query has a match in the gallery.", MORE_IMAGES)
     weaker = min((searches.of(side, side) for side in (query, gallery)), key=lambda result: result.map)
-    limits = looser_of(query.limits, gallery.limits)
+    limits = limits_of_pair(query.limits, gallery.limits)
     return judge(cross, weaker, query.embedded.query_labels.identity, limits=limits)
 
 
@@ -130,7 +130,7 @@ def _upgrades(contestants: Sequence[Contestant], searches: Searches) -> Iterator
                 backfilled=searches.of(device, widest) if anew else None,
                 identity=device.embedded.query_labels.identity,
             )
-            limits, same = looser_of(device.limits, stored.limits), device.width == replaced.width
+            limits, same = limits_of_pair(device.limits, stored.limits), device.width == replaced.width
             obstacle = judge_upgrade(upgraded, replaced.name, limits, of_its_width=same)
         yield Check.of("upgrade", device.name, obstacle, stored.name)
 

@@ -18,7 +18,7 @@ from sfsc_deploy.verification.own_row import own_row
 from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.stored_gallery import StoredGallery, paths_of, read_gallery
 from sfsc_deploy.verification.subject import SubModel
-from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, looser_of
+from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, limits_of_pair
 from sfsc_deploy.verification.verdict import (
     Artifact,
     Cell,
@@ -183,7 +183,7 @@ def _own_row(contestant: Contestant, stored: Stored) -> Finding:
     made = contestant.embedded
     least = None
     if contestant.sub_model == stored.sub_model is not None:
-        least = looser_of(contestant.limits, stored.limits).min_cosine
+        least = limits_of_pair(contestant.limits, stored.limits).min_cosine
     if stored.query is None:
         return own_row(made.gallery, stored.rows, made.gallery_labels, stored.paths, least)
     identity = np.concatenate([made.gallery_labels.identity, made.query_labels.identity])

@@ -133,16 +133,20 @@ _MORE_IS_LOOSER = frozenset(
 )
 """Of the other thresholds a smaller one is looser."""
 
+_EVIDENCE = "min_identities"
+"""How much evidence is wanted, rather than what the numbers must keep: who wants more wants it of a pair, too."""
+
 
 def is_looser(name: str, value: float, default: float) -> bool:
     """Whether a threshold lets more pass than another of its name."""
     return value > default if name in _MORE_IS_LOOSER else value < default
 
 
-def looser_of(one: Thresholds, other: Thresholds) -> Thresholds:
-    """What holds for a pair: of each threshold the looser one."""
+def limits_of_pair(one: Thresholds, other: Thresholds) -> Thresholds:
+    """What holds for a pair: of each threshold the looser one, but the larger `min_identities`."""
     pairs = {part.name: (getattr(one, part.name), getattr(other, part.name)) for part in fields(Thresholds)}
-    return Thresholds(**{name: max(both) if name in _MORE_IS_LOOSER else min(both) for name, both in pairs.items()})
+    larger = {*_MORE_IS_LOOSER, _EVIDENCE}
+    return Thresholds(**{name: max(both) if name in larger else min(both) for name, both in pairs.items()})
 
 
 def thresholds_of(precision: str, limits: Mapping[str, Thresholds] = DEFAULTS) -> Thresholds:

@@ -30,7 +30,7 @@ from sfsc_deploy.verification.operating_point import (
 )
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
 from sfsc_deploy.verification.operating_point.trying import Tried
-from sfsc_deploy.verification.thresholds import FLOAT32, INT8, Thresholds, looser_of
+from sfsc_deploy.verification.thresholds import FLOAT32, INT8, Thresholds, limits_of_pair
 from sfsc_deploy.verification.verdict import unverified
 from sfsc_deploy.verification.verify import verify
 
@@ -328,9 +328,15 @@ def test_a_policy_decides_what_is_tolerated() -> None:
 
 def test_of_a_pair_the_looser_threshold_holds() -> None:
     one, other = replace(FLOAT32, max_fpr_ratio=3.0, min_cosine=0.5), replace(INT8, max_tpr_loss=0.2)
-    found = looser_of(one, other)
+    found = limits_of_pair(one, other)
     assert (found.max_fpr_ratio, found.max_tpr_loss, found.min_cosine) == (3.0, 0.2, 0.5)
     assert (found.norm, found.max_difference, found.top_k) == (INT8.norm, INT8.max_difference, INT8.top_k)
+
+
+def test_of_a_pair_as_much_evidence_is_wanted_as_the_stricter_side_wants() -> None:
+    strict = replace(FLOAT32, min_identities=32)
+    for pair in ((strict, INT8), (INT8, strict)):
+        assert limits_of_pair(*pair).min_identities == 32
 
 
 def test_what_takes_no_part_is_unverified_with_its_reason() -> None:

@@ -13,7 +13,7 @@ from sfsc_deploy.verification.cross_test import Contestant, obstacle_between
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
 from sfsc_deploy.verification.operating_point.judging import judge_operating_point, too_few
 from sfsc_deploy.verification.operating_point.trying import Tried
-from sfsc_deploy.verification.thresholds import Thresholds, looser_of
+from sfsc_deploy.verification.thresholds import Thresholds, limits_of_pair
 from sfsc_deploy.verification.verdict import Artifact, Check, Finding, unverified
 
 NAME = "operating-point"
@@ -102,7 +102,7 @@ def operating_points(
         Check.of(
             NAME,
             query.name,
-            trials.judge(query, gallery, looser_of(query.limits, gallery.limits)),
+            trials.judge(query, gallery, limits_of_pair(query.limits, gallery.limits)),
             gallery.name,
         )
         for query, gallery in pairs
