@@ -1,5 +1,7 @@
 """Is one retrieval at least as good as another one of the same queries? A loss counts when it is larger than chance."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
 MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 """What lets more be told."""
+
+_ROUNDING = 1e-9
+"""Points. Means of equal numbers differ by less, and one query of a million by more."""
 
 
 def judge(
@@ -35,25 +40,24 @@ def judge(
             MORE_IMAGES,
         )
     interval = paired_bootstrap(cross.average_precision, weaker.average_precision, cluster)
-    gain = cross.map - weaker.map
+    gain, allowed = cross.map - weaker.map, -limits.max_criterion_loss
     visible = _smallest_visible_loss(gain, interval, identities)
     why = (
         f"mAP {percent(cross.map)}, {baseline} has {percent(weaker.map)}: {points(gain)} points (95 % "
-        f"interval {points(interval.low)} to {points(interval.high)}, {cross.queries} queries of {identities} "
-        f"identities). A loss below about {100 * visible:.1f} points would not show in these images."
+        f"interval {points(interval.low)} to {points(interval.high, allowed)}, {cross.queries} queries of {identities} "
+        f"identities). A loss below about {_size(visible)} points would not show in these images."
     )
     details = {"low": interval.low, "high": interval.high, "smallest_visible_loss": visible}
-    allowed = -limits.max_criterion_loss
     return measured(interval.high >= allowed, why, gain, allowed or 0.0, details)
 
 
 def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> float:
-    """The loss whose whole interval would lie below 0, or where no query changed, the rule of three.
+    """The loss whose whole interval would lie below 0, or where all changed alike, the rule of three.
 
     That rule (Hanley and Lippman-Hand, JAMA 1983): of n identities none was lost, so with 95 % confidence at most 3 / n
     of all there are would be. One-sided, as nothing passes by it: it tells how small a loss would have shown.
     """
-    if interval.low == interval.high:
+    if 100 * (interval.high - interval.low) < _ROUNDING:
         return min(1.0, 3 / identities)
     return interval.high - gain
 
@@ -63,6 +67,19 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def points(difference: float) -> str:
-    """A difference of shares of 1, in points."""
-    return f"{100 * difference:+.1f}"
+def points(difference: float, limit: float = 0.0) -> str:
+    """A difference of shares of 1, in points, with as many digits as tell it from a limit."""
+    return f"{100 * difference:+.{_digits(difference - limit)}f}"
+
+
+def _size(share: float) -> str:
+    """A share of 1 in points, without a sign."""
+    return f"{100 * share:.{_digits(share)}f}"
+
+
+def _digits(share: float) -> int:
+    """How many digits behind the point tell a share, in points, from none."""
+    distance = abs(100 * share)
+    if round(distance, 1) or distance < _ROUNDING:
+        return 1
+    return -math.floor(math.log10(distance))

@@ -1,6 +1,7 @@
 """The cross-test matrix and the criterion, on embeddings made for the purpose."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sfsc_deploy.metrics import Labels, Retrieval, retrieve
 from sfsc_deploy.verification import Status
 from sfsc_deploy.verification.cross_test import Contestant, cross_test, judge
 from sfsc_deploy.verification.embedding import Rows
+from sfsc_deploy.verification.judgement import points
+from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import unverified
 
 DIM = 32
@@ -154,3 +157,39 @@ def test_the_order_of_images_does_not_matter() -> None:
     straight, _ = cross_test([Contestant("a", "s", a), Contestant("b", "s", b)])
     mixed, _ = cross_test([Contestant("a", "s", reordered(a)), Contestant("b", "s", reordered(b))])
     assert [(cell.map, cell.rank1) for cell in mixed] == [(cell.map, cell.rank1) for cell in straight]
+
+
+def test_a_device_that_wants_more_evidence_gets_it_of_each_pair() -> None:
+    strict = replace(FLOAT32, min_identities=32)
+    sides = [Contestant("a", "s", people(20, 0.1), limits=strict), Contestant("b", "s", people(20, 0.1))]
+    _, checks = cross_test(sides)
+    assert {check.status for check in checks} == {Status.UNVERIFIED}
+    assert all("of 32 are needed" in check.why for check in checks)
+
+
+def test_a_loss_that_would_show_is_told_however_small_it_is() -> None:
+    cross = retrieval([0.999] * 20 + [1.0] * 20_000)
+    finding = judge(cross, retrieval([1.0] * 20_020), np.arange(20_020))
+    assert 0 < finding.details["smallest_visible_loss"] < 1e-5
+    assert "below about 0.00004 points would not show" in finding.why
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(0.0, "to -0.03,"), (0.01, "to -1.03,")])
+def test_an_interval_that_misses_its_limit_does_not_look_as_if_it_reached_it(allowed: float, told: str) -> None:
+    weaker, high = retrieval([1.0] * 40), -allowed - 0.0003
+    cross = retrieval([1.0 + high] * 20 + [1.0 + high - 1e-6] * 20)
+    finding = judge(cross, weaker, np.arange(40), limits=replace(FLOAT32, max_criterion_loss=allowed))
+    assert finding.status is Status.FAIL
+    assert told in finding.why
+
+
+@pytest.mark.parametrize(
+    ("difference", "told"), [(0.0, "+0.0"), (1e-17, "+0.0"), (0.00049, "+0.05"), (0.0005, "+0.1"), (-0.027, "-2.7")]
+)
+def test_points_have_digits_enough(difference: float, told: str) -> None:
+    assert points(difference) == told
+
+
+def test_where_all_changed_alike_the_rule_of_three_tells_as_well() -> None:
+    finding = judge(retrieval([0.7] * 60), retrieval([0.8] * 60), np.arange(60) // 7)
+    assert finding.details["smallest_visible_loss"] == pytest.approx(3 / 9)
