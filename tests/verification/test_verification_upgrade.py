@@ -40,7 +40,9 @@ def test_a_generation_that_fits_needs_no_backfill() -> None:
     old, new = Contestant("old", "s", people(1.0, 1), 1.0), Contestant("new", "t", people(0.5, 2), 1.0)
     (check,) = upgrades(old, new)
     assert (check.subject, check.gallery, check.status) == ("new", "old", Status.PASS)
-    assert check.why.startswith("No backfill is needed: mAP ")
+    assert check.why.startswith(
+        "No loss beyond chance was measured on these images, so that they ask for no backfill: mAP"
+    )
     assert check.details["replaces"] == "old"
 
 
@@ -89,6 +91,47 @@ def test_flips_are_counted_among_queries_that_have_a_match() -> None:
     upgrade = Upgrade(retrieval(before), retrieval(now), None, np.repeat(np.arange(12), 2))
     assert (upgrade.lost, upgrade.won) == (8, 4)
     assert "8 queries turn from right to wrong, 4 from wrong to right" in judge_upgrade(upgrade, "old").why
+
+
+def ranked(first: int, last: int, queries: int) -> Retrieval:
+    """Each query with matches at two ranks."""
+    average = (1 / first + 2 / last) / 2
+    return Retrieval(np.full(queries, average), np.full(queries, first))
+
+
+def beside(one: Retrieval, other: Retrieval) -> Retrieval:
+    parts = zip(vars(one).values(), vars(other).values(), strict=True)
+    return Retrieval(*(np.concatenate(part) for part in parts))
+
+
+def test_first_matches_lost_beyond_chance_need_a_backfill_though_map_rises() -> None:
+    before = ranked(1, 100, 40)  # found at once, and the second one not at all
+    now = beside(ranked(1, 100, 20), ranked(2, 3, 20))
+    found = judge_upgrade(Upgrade(before, now, None, np.repeat(np.arange(20), 2)), "old")
+    assert now.map > before.map
+    assert found.status is Status.FAIL
+    assert found.why.startswith("It needs a backfill: mAP ")
+    assert "Rank-1 50.0 %, before 100.0 %: -50.0 points (95 % interval -" in found.why
+    assert "first matches are lost beyond chance: 20 queries turn from right to wrong, 0 from wrong" in found.why
+    assert (found.value, found.threshold) == (-0.5, 0)
+    assert found.details["rank1_low"] < -0.5 < found.details["rank1_high"] < 0
+    assert (found.details["rank1_before"], found.details["rank1_now"]) == (1.0, 0.5)
+
+
+def test_first_matches_lost_within_chance_need_none() -> None:
+    before, now = ranked(1, 100, 40), beside(ranked(1, 3, 38), ranked(2, 3, 2))
+    found = judge_upgrade(Upgrade(before, now, None, np.repeat(np.arange(20), 2)), "old")
+    assert found.status is Status.PASS
+    assert found.details["rank1_low"] < 0 <= found.details["rank1_high"]
+    assert "beyond chance:" not in found.why
+
+
+def test_of_two_losses_that_of_map_is_the_figure() -> None:
+    before, now = retrieval([1] * 40), retrieval([5] * 40)
+    found = judge_upgrade(Upgrade(before, now, None, np.repeat(np.arange(20), 2)), "old")
+    assert found.status is Status.FAIL
+    assert found.value == pytest.approx(-0.8)
+    assert "lost beyond chance" in found.why
 
 
 def test_too_few_images_prove_nothing() -> None:
