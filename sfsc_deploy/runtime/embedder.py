@@ -15,6 +15,8 @@ from sfsc_deploy.errors import SfscError
 MAX_BATCH = 64
 RECORDED_ON = ", recorded on "
 """Between the backend of recorded embeddings and the device that it ran on."""
+STAND_IN = "reference executor"
+"""How a backend is called that checks a conversion in place of the software of the device."""
 
 _Self = TypeVar("_Self", bound="Embedder")
 

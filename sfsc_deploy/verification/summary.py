@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfsc_deploy.runtime.embedder import RECORDED_ON
+from sfsc_deploy.runtime.embedder import RECORDED_ON, STAND_IN
 from sfsc_deploy.verification.verdict import Check, Status, Verdict, closest_call
 from sfsc_deploy.verification.waterfall import Step, Waterfall
-
-STAND_IN = "reference executor"
-"""How a backend is called that checks a conversion in place of the software of the device."""
 
 UNHASHED = (
     "no hash goes with the stored rows, so intact was not checked: whether they are still what was stored, and what "
@@ -79,7 +76,7 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
         )
     upgrades = [check for check in verdict.checks if check.name == "upgrade" and check.status is Status.PASS]
     found += [f"Upgrade, {place(check)}: {check.why}" for check in upgrades]
-    proxies = [artifact.name for artifact in verdict.artifacts if (artifact.backend or "").startswith(STAND_IN)]
+    proxies = [artifact.name for artifact in verdict.artifacts if artifact.stand_in]
     if proxies:
         found.append(f"{', '.join(proxies)}: run by the {STAND_IN}, not by the device's own software.")
     found += [f"{name}: {UNHASHED}" for name in _unhashed(verdict)]

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from sfsc_deploy.metrics import Interval
+from sfsc_deploy.runtime.embedder import STAND_IN
 from sfsc_deploy.verification.exhibits.contents import Exhibits
 from sfsc_deploy.verification.waterfall.steps import Waterfall
 
@@ -204,6 +205,15 @@ class Artifact:
     probe: str | None
     profile: str | None = None
 
+    @property
+    def stand_in(self) -> str | None:
+        """What ran it in place of the software of its device, here or where it was recorded; None where nothing did."""
+        return STAND_IN if (self.backend or "").startswith(STAND_IN) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain types."""
+        return vars(self) | {"stand_in": self.stand_in}
+
 
 @dataclass(frozen=True)
 class PolicySource:
@@ -261,7 +271,7 @@ class Verdict:
         return {
             "verdict": self.status.value,
             "artifacts": [
-                vars(artifact) | {"status": self.status_of(artifact.name).value} for artifact in self.artifacts
+                artifact.to_json() | {"status": self.status_of(artifact.name).value} for artifact in self.artifacts
             ],
             "checks": [check.to_json() for check in self.checks],
             "matrix": [cell.to_json() for cell in self.matrix],

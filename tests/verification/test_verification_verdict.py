@@ -61,6 +61,20 @@ def test_json_is_strict(value: float) -> None:
     assert document["checks"][0]["status"] == document["artifacts"][0]["status"] == "FAIL"
 
 
+@pytest.mark.parametrize(
+    ("backend", "stand_in"),
+    [
+        (None, None),
+        ("onnxruntime 1.32.0", None),
+        ("reference executor (checks the conversion, not Apple's kernels), torch 2.9", "reference executor"),
+        ("reference executor (checks the conversion), torch 2.9, recorded on server", "reference executor"),
+    ],
+)
+def test_json_tells_what_stood_in_for_the_device(backend: str | None, stand_in: str | None) -> None:
+    artifact = Artifact("a", "package", None, None, None, backend, None)
+    assert Verdict((artifact,), ()).to_json()["artifacts"][0]["stand_in"] == stand_in
+
+
 def test_json_holds_the_matrix_with_its_intervals() -> None:
     cells = (Cell("a", "b", 0.5, 0.75, Interval(0.25, 0.625), 8), Cell("b", "a", 0.5, 0.75, None, 8))
     matrix = Verdict((), (), cells).to_json()["matrix"]

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime.coreml_package import CoremlPackage
+from sfsc_deploy.runtime.embedder import STAND_IN
 from sfsc_deploy.runtime.mil_executor.executor import Executor, UnknownOperation
 from sfsc_deploy.runtime.mil_executor.loading import load_program
 from sfsc_deploy.runtime.unavailable import unavailable_package
@@ -23,7 +24,7 @@ class ReferenceExecutor:
         SfscError: the program can't be read, or isn't the one that the package declares.
     """
 
-    backend = f"reference executor (checks the conversion, not Apple's kernels), torch {torch.__version__}"
+    backend = f"{STAND_IN} (checks the conversion, not Apple's kernels), torch {torch.__version__}"
 
     def __init__(self, package: CoremlPackage, *, all_float32: bool = False) -> None:
         program = load_program(package)
