@@ -63,6 +63,80 @@ def test_an_interruption_is_told_shortly(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
+STOPPED_IN = """
+import os, signal
+from sfsc_deploy.cli import main
+
+def stopped(*_args, **_settings):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+    except KeyboardInterrupt as stop:
+        raise {error} from stop
+
+import {module} as place
+place.{name} = stopped
+main()
+"""
+
+
+@pytest.mark.parametrize("error", ["AttributeError('partially initialized')", "RuntimeError", "NameError", "stop"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("sfsc_deploy.cli.intruders", "refuse_intruders"), ("sfsc_deploy.doctor.machine", "describe")],
+    ids=["start", "command"],
+)
+def test_whatever_comes_of_ctrl_c_is_an_interruption(module: str, name: str, error: str) -> None:
+    answer = run_main(STOPPED_IN.format(module=module, name=name, error=error), "doctor")
+    assert (answer.returncode, answer.stderr) == (INTERRUPTED, "Interrupted.\n")
+
+
+@pytest.mark.parametrize("error", ["typer.Exit(1)", "SfscError('Wrong.')"])
+def test_a_verdict_after_ctrl_c_is_none(error: str) -> None:
+    program = "import typer\nfrom sfsc_deploy.errors import SfscError\n" + STOPPED_IN
+    answer = run_main(program.format(module="sfsc_deploy.doctor.machine", name="describe", error=error), "doctor")
+    assert (answer.returncode, answer.stderr) == (INTERRUPTED, "Interrupted.\n")
+
+
+def test_what_says_how_to_go_on_is_told_after_ctrl_c() -> None:
+    program = "from sfsc_deploy.errors import Interrupted\n" + STOPPED_IN
+    error = "Interrupted('Stopped.', 'Go on.')"
+    answer = run_main(program.format(module="sfsc_deploy.doctor.machine", name="describe", error=error), "doctor")
+    assert (answer.returncode, answer.stderr) == (INTERRUPTED, "Stopped.\n→ Go on.\n")
+
+
+@pytest.mark.parametrize("name", ["failures", "app"])
+def test_ctrl_c_while_the_command_line_is_imported_leaves_no_traceback(name: str) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'sfsc_deploy.cli.{name}':\n"
+        "            try:\n"
+        "                os.kill(os.getpid(), signal.SIGINT)\n"
+        "                while True: pass\n"
+        "            except KeyboardInterrupt: raise NameError from None\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from sfsc_deploy.cli import main\n"
+        "main()\n"
+    )
+    answer = run_main(program, "doctor")
+    assert (answer.returncode, answer.stderr) == (INTERRUPTED, "Interrupted.\n")
+
+
+def test_ctrl_c_while_the_arguments_are_read_is_no_failure() -> None:
+    program = STOPPED_IN.format(module="sfsc_deploy.cli.app", name="typer.echo", error="stop")
+    answer = run_main(program, "--version")
+    assert (answer.returncode, answer.stderr) == (INTERRUPTED, "Interrupted.\n")
+
+
+def run_main(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of its own that calls `main` with `arguments`."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_a_training_run_that_was_stopped_is_no_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert told_of(Interrupted("Stopped after step 3.", "Go on with --resume.")) == INTERRUPTED
     assert capsys.readouterr().err == "Stopped after step 3.\n→ Go on with --resume.\n"

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from sfsc_deploy import __version__
 from sfsc_deploy.cli import build, compare, doctor, embed, evaluate, export, kit, profiles, train, verify_compat
-from sfsc_deploy.cli.failures import told
+from sfsc_deploy.cli.failures import leave_interrupted, told
 
 VERBS = "The three verbs"
 HELPERS = "Beside them"
@@ -15,6 +15,13 @@ HELPERS = "Beside them"
 
 class Commands(TyperGroup):
     """Runs the chosen command and tells what the user can mend."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line; to typer an interruption of that would be a failure, with its exit status."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt:
+            leave_interrupted()
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that `ctx` was parsed to."""

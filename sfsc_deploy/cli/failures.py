@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from sfsc_deploy.cli.interruption import interrupted
 from sfsc_deploy.errors import Interrupted, SfscError
 from sfsc_deploy.extras import extra_of, install_command
 
@@ -49,17 +50,20 @@ class Failure:
         return f"{self.message}\n→ {self.remedy}" if self.remedy else self.message
 
 
+_INTERRUPTION = Failure("Interrupted.", "", INTERRUPTED)
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the errors that a user can mend into a paragraph on standard error and an exit status.
 
-    `SFSC_DEBUG=1` shows the traceback as well. Everything else passes through.
+    `SFSC_DEBUG=1` shows the traceback as well. Everything else passes through, unless Ctrl-C came before it.
     """
     try:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _leave("Interrupted.", INTERRUPTED)
+        leave_interrupted()
     except BrokenPipeError:
         _leave_broken_pipe()
     except Exception as error:
@@ -73,8 +77,12 @@ def told() -> Iterator[None]:
 
 def explain(error: Exception) -> Failure | None:
     """What to tell the user of an error; None when it is no error of the user's."""
+    if isinstance(error, Interrupted):
+        return Failure(error.message, error.remedy, INTERRUPTED)
+    if interrupted():  # what came of it then is not to be told from a mistake
+        return _INTERRUPTION
     if isinstance(error, SfscError):
-        return Failure(error.message, error.remedy, INTERRUPTED if isinstance(error, Interrupted) else WRONG_USE)
+        return Failure(error.message, error.remedy)
     if isinstance(error, _leaf_errors()):
         return Failure(error.message, error.remedy)
     if isinstance(error, ModuleNotFoundError):
@@ -88,6 +96,11 @@ def crashed() -> NoReturn:
     """Tell a defect of the program as one: with its traceback, and with a status no verdict uses."""
     traceback.print_exc()
     _leave("This is a defect of sfsc-deploy, not of your input: please report it with the lines above.", DEFECT)
+
+
+def leave_interrupted() -> NoReturn:
+    """Tell that the user stopped the command, with a status no verdict uses."""
+    _leave(str(_INTERRUPTION), _INTERRUPTION.status)
 
 
 def _leaf_errors() -> "tuple[type[ExportError], type[ProfileError], type[TrainerError]]":
