@@ -29,11 +29,13 @@ MODULES = (
     "kit/runner/engine_file.py",
     "kit/runner/main.py",
     "kit/runner/manifest.py",
+    "kit/runner/missing.py",
     "kit/runner/onnx_file.py",
     "kit/runner/package.py",
     "kit/runner/probe.py",
     "kit/runner/recording.py",
     "kit/runner/running.py",
+    "kit/runner/start.py",
     "kit/runner/tensors.py",
     "runtime/engine/__init__.py",
     "runtime/engine/api.py",
@@ -52,12 +54,19 @@ MODULES = (
 EMPTY = ("data/__init__.py", "kit/__init__.py", "runtime/__init__.py")
 """Packages whose own `__init__` would import more than a device has."""
 _START = """import sys
+
+if sys.version_info < (3, 8):
+    here = "%d.%d" % sys.version_info[:2]
+    sys.stderr.write("Error: Python 3.8 or newer is needed, this is %s: run the kit with a newer python3.\\n" % here)
+    sys.exit(2)
+
 from pathlib import Path
 
-from sfsc_deploy.kit.runner.main import main
+from sfsc_deploy.kit.runner.start import start
 
-sys.exit(main(Path(__file__).resolve().parent.parent))
+sys.exit(start(Path(__file__).resolve().parent.parent))
 """
+"""Its first lines are read by any Python, what they import by 3.8 or newer alone."""
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the first that the format knows: equal files make equal kits
 
 

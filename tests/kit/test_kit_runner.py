@@ -2,6 +2,7 @@
 
 import ast
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,8 +70,38 @@ def test_without_pillow_it_says_what_stays_open(kit: Path) -> None:
 
 def test_without_its_runtime_it_says_what_to_install(kit: Path) -> None:
     answer = run_kit(kit, absent=OF_A_WORKSTATION | {"onnxruntime"})
-    assert answer.returncode == 1
-    assert "tiny.onnx was not recorded: ONNX Runtime is not installed. pip install onnxruntime" in answer.stderr
+    told = "tiny.onnx was not recorded: ONNX Runtime is needed: python3 -m pip install onnxruntime\n"
+    assert (answer.returncode, answer.stderr) == (2, told)
+
+
+def test_a_runtime_that_is_broken_is_not_called_missing(kit: Path) -> None:
+    (kit / "onnxruntime.py").write_text("raise ImportError('Advice.\\nlibgomp.so.1 is missing')\n")
+    answer = run_program(kit, f"import sys; sys.path.insert(0, {str(kit)!r}); sys.argv = ['run.pyz']; {RUN}")
+    assert answer.returncode == 2
+    assert "ONNX Runtime is installed but can't be imported: libgomp.so.1 is missing. Install it again" in answer.stderr
+
+
+def test_without_numpy_it_says_what_to_install(kit: Path) -> None:
+    answer = run_kit(kit, absent=OF_A_WORKSTATION | {"numpy", "onnxruntime"})
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("Error: numpy is needed: python3 -m pip install numpy")
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("version", [(2, 7), (3, 6), (3, 7)])
+def test_a_python_that_is_too_old_is_refused(kit: Path, version: tuple[int, int]) -> None:
+    answer = run_program(kit, f"import sys; sys.version_info = {(*version, 0)}; {RUN}")
+    here = ".".join(map(str, version))
+    told = f"Error: Python 3.8 or newer is needed, this is {here}: run the kit with a newer python3.\n"
+    assert (answer.returncode, answer.stderr) == (2, told)
+
+
+RUN = "import runpy; runpy.run_path('run.pyz', run_name='__main__')"
+
+
+def run_program(folder: Path, program: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", "-c", program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_recordings_are_not_replaced_unasked(kit: Path) -> None:

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.kit.runner.missing import Missing
 from sfsc_deploy.kit.runner.running import MAX_BATCH, Running
-from sfsc_deploy.runtime.engine.cuda import gpu
+from sfsc_deploy.runtime.engine.cuda import gpu, has_gpu
 from sfsc_deploy.runtime.engine.fitness import Host, why_not_here
 from sfsc_deploy.runtime.engine.library import obstacle, tensorrt
 from sfsc_deploy.runtime.engine.plan import plan_version
@@ -56,10 +57,11 @@ def machine() -> tuple[Tensorrt, Host]:
     """TensorRT, and what it runs on.
 
     Raises:
-        SfscError: there is no GPU or no TensorRT.
+        Missing: TensorRT isn't installed.
+        SfscError: there is no GPU.
     """
     why = obstacle()
     if why is not None:
-        raise SfscError(why[:1].upper() + why[1:])
+        raise (Missing if has_gpu() else SfscError)(why[:1].upper() + why[1:])
     trt = tensorrt()
     return trt, Host(trt.__version__, gpu())

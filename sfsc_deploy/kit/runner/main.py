@@ -10,11 +10,13 @@ from pathlib import Path
 from sfsc_deploy.device_name import device_name
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.kit.runner.manifest import Entry, Kit, open_kit, sha256_of
+from sfsc_deploy.kit.runner.missing import Missing
 from sfsc_deploy.kit.runner.probe import PILLOW, pillow_version, read_probe
 from sfsc_deploy.kit.runner.recording import Ran, record
 from sfsc_deploy.kit.runner.running import Running
 
 RECORDED = "recorded"
+DONE, FAILED, REFUSED = 0, 1, 2
 _ENGINES_NEED = (3, 10)
 
 
@@ -22,7 +24,8 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
     """Run the kit that was unpacked into `folder`.
 
     Returns:
-        0 when every artifact was recorded, 1 when one could not be, 2 for a kit that isn't whole, or wrong use.
+        0 when every artifact was recorded, 1 when one could not be; 2 for software that one takes and that is missing
+        here, a kit that isn't whole, or wrong use.
     """
     chosen = _parser().parse_args(arguments)
     try:
@@ -34,10 +37,10 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> int:
         _refuse_existing(targets, chosen.overwrite)
     except (SfscError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
-        return 2
-    recorded = [target for entry, target in zip(entries, targets) if _record(kit, entry, target, chosen)]
-    _show_next(recorded)
-    return 0 if len(recorded) == len(entries) else 1
+        return REFUSED
+    statuses = [_record(kit, entry, target, chosen) for entry, target in zip(entries, targets)]
+    _show_next([target for target, status in zip(targets, statuses) if status == DONE])
+    return max(statuses, default=DONE)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +70,7 @@ def _refuse_existing(targets: Sequence[Path], overwrite: bool) -> None:
         raise SfscError(f"{', '.join(existing)} would be overwritten.", "Allow it with --overwrite, or choose --out.")
 
 
-def _record(kit: Kit, entry: Entry, target: Path, chosen: argparse.Namespace) -> bool:
+def _record(kit: Kit, entry: Entry, target: Path, chosen: argparse.Namespace) -> int:
     device = chosen.device_name or device_name()
     try:
         probe = read_probe(kit.probe)
@@ -78,9 +81,9 @@ def _record(kit: Kit, entry: Entry, target: Path, chosen: argparse.Namespace) ->
             ran.running.close()
     except (SfscError, OSError) as error:
         print(f"{entry.name} was not recorded: {error}", file=sys.stderr)
-        return False
+        return REFUSED if isinstance(error, Missing) else FAILED
     print(f"{entry.name}: {len(probe.images)} images on {device} ({ran.running.backend})")
-    return True
+    return DONE
 
 
 def _start(entry: Entry, out: Path, device: str, chosen: argparse.Namespace) -> Ran:
@@ -88,7 +91,8 @@ def _start(entry: Entry, out: Path, device: str, chosen: argparse.Namespace) -> 
     running: Running
     if entry.kind == "engine":
         if sys.version_info < _ENGINES_NEED:
-            raise SfscError("TensorRT engines take Python 3.10 here.", "Run the kit with a newer Python.")
+            here = ".".join(map(str, sys.version_info[:2]))
+            raise Missing(f"TensorRT engines take Python 3.10, this is {here}.", "Run the kit with a newer Python.")
         from sfsc_deploy.kit.runner.engine_file import EngineFile
 
         if entry.recipe is not None:

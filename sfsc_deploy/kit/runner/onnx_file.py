@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.kit.runner.missing import missing
 from sfsc_deploy.kit.runner.running import Running
 
 if TYPE_CHECKING:
@@ -24,15 +25,16 @@ class OnnxFile(Running):
         providers: execution providers, first choice first.
 
     Raises:
-        SfscError: ONNX Runtime isn't installed, lacks a provider or falls back to another, or refuses the file.
+        Missing: ONNX Runtime can't be imported.
+        SfscError: it lacks a provider or falls back to another, or refuses the file.
     """
 
     def __init__(self, path: Path, providers: Sequence[str]) -> None:
         super().__init__()
         try:
             import onnxruntime
-        except ImportError:
-            raise SfscError("ONNX Runtime is not installed.", "pip install onnxruntime") from None
+        except ImportError as error:
+            raise missing("ONNX Runtime", error, "onnxruntime") from None
         offered = onnxruntime.get_available_providers()
         if not set(providers) <= set(offered):
             raise SfscError("ONNX Runtime has no such provider here.", f"Choose among: {', '.join(offered)}.")

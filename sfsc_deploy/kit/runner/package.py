@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.kit.runner.missing import missing
 from sfsc_deploy.kit.runner.running import Running
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Package(Running):
         compute_units: in the words of coremltools, as `CPU_AND_NE`; None: those of its profile.
 
     Raises:
-        SfscError: this is no Mac, coremltools or Pillow isn't installed, or Core ML refuses the package.
+        Missing: coremltools or Pillow can't be imported.
+        SfscError: this is no Mac, or Core ML refuses the package.
     """
 
     def __init__(self, path: Path, sidecar: Mapping[str, Any], compute_units: str | None) -> None:
@@ -37,7 +39,7 @@ class Package(Running):
             import coremltools
             from PIL import Image
         except ImportError as error:
-            raise SfscError(f"{error.name} is not installed.", "pip install coremltools pillow") from None
+            raise missing("coremltools with Pillow", error, "coremltools", "pillow") from None
         units = compute_units or str((sidecar["profile"].get("coreml") or {}).get("compute_units", "ALL"))
         known = coremltools.ComputeUnit.__members__
         if units not in known:
