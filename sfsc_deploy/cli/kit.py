@@ -42,6 +42,7 @@ def kit(
     """
     from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.kit.contents import content_of
+    from sfsc_deploy.kit.names import README
     from sfsc_deploy.kit.packing import SUFFIX, pack, readme
     from sfsc_deploy.unfinished import refuse_pending
 
@@ -53,7 +54,8 @@ def kit(
     if target.exists() and not overwrite:
         raise SfscError(f"{target} exists already.", "Choose another --out, or allow it with --overwrite.")
     pack(contents, target)
-    results(json_file).print(f"{target}: {_listed(contents)}\n\n{readme(contents)}", soft_wrap=True, end="")
+    told = f"{target}: {_listed(contents)}\n\nOn the device, in the folder into which it is unpacked ({README} in it):"
+    results(json_file).print(f"{told}\n\n{readme(contents)}", soft_wrap=True, end="")
     write_json({"file": target, "artifacts": [_facts(content) for content in contents]}, json_file)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import sfsc_deploy
+from exporters.build_recipe import build_command
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing, sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS
@@ -117,7 +118,8 @@ def readme(contents: Sequence[Content]) -> str:
     )
     recipes = [content.recipe for content in contents if content.recipe]
     if recipes:
-        steps += f"\nWhere sfsc-deploy is installed here, it builds an engine too: sfsc-deploy build {recipes[0]}\n"
+        command = build_command(recipes[0])
+        steps += f"\nWhere sfsc-deploy is installed here, it builds an engine too, in this folder: {command}\n"
     return steps + "".join(f"\n{sentence}\n" for content in contents for sentence in content.unknown)
 
 

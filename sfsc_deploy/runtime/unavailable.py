@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX
 from sfsc_deploy.artifact import read_sidecar, sidecar_path
+from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.errors import SfscError
 
 
@@ -59,5 +59,4 @@ def _command(path: Path) -> str:
 
 
 def _build_command(path: Path) -> str | None:
-    recipe = path.with_name(path.stem + RECIPE_SUFFIX)
-    return f"sfsc-deploy build {recipe}" if recipe.exists() else read_sidecar(path).build.command
+    return build_command_here(path, None) or read_sidecar(path).build.command

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sfsc_deploy.artifact import Description, check_files, sidecar_path
+from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.probes import Probes
@@ -37,8 +38,10 @@ def built(opened: Opened) -> Finding:
     if build.status == "built":
         return passed("It runs as it is.")
     if subject.kind == "onnx" or not subject.is_built or _ran_the_source(opened):
-        return unverified("What will run is still to be built from it on the device.", build.command)
-    return unverified("It was built by hand: its sidecar is that of what it was built from.", build.command)
+        command = build_command_here(subject.path, build.command)
+        return unverified("What will run is still to be built from it on the device.", command)
+    command = build_command_here(subject.path, build.command, overwrite=subject.kind == "engine")
+    return unverified("It was built by hand: its sidecar is that of what it was built from.", command)
 
 
 def _ran_the_source(opened: Opened) -> bool:
@@ -108,7 +111,7 @@ def _intact_artifact(opened: Opened) -> Finding:
     if subject.sidecar is None:
         return nothing_to_compare(sidecar_path(subject.path).name if subject.kind in FORMAT_OF else "a sidecar")
     if subject.is_built and subject.path.name not in subject.sidecar.files:
-        return unverified(NO_HASH, subject.sidecar.build.command)
+        return unverified(NO_HASH, build_command_here(subject.path, subject.sidecar.build.command, overwrite=True))
     found = passed(f"As the sidecar says: {', '.join(subject.sidecar.files)}.")
     return with_source(found, subject.path, subject.sidecar)
 

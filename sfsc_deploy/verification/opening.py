@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
 from sfsc_deploy.artifact import Description, read_embedded
+from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.parsing import parse_json
@@ -95,7 +96,7 @@ def _to_be_built(subject: Subject) -> Finding:
     """Of an artifact without a sidecar of which only the build recipe exists."""
     path = subject.path.with_suffix(RECIPE_SUFFIX)
     try:
-        command = parse_json(BuildRecipe, path.read_bytes(), path, "Export it anew.").command
+        parse_json(BuildRecipe, path.read_bytes(), path, "Export it anew.")
     except SfscError as error:
         return failed(error.message)
-    return unverified("It is still to be built on the device.", command)
+    return unverified("It is still to be built on the device.", build_command_here(subject.path, None))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sfsc_deploy.artifact import Sidecar
+from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.built_from import BuiltFrom, built_from
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.verification.verdict import Finding, failed, passed, unverified
@@ -22,16 +23,16 @@ def with_source(found: Finding, artifact: Path, sidecar: Sidecar) -> Finding:
         known = built_from(artifact, sidecar)
     except SfscError as error:
         return failed(error.message)
-    return _judged(found, known, sidecar)
+    return _judged(found, known, build_command_here(artifact, sidecar.build.command, overwrite=True))
 
 
-def _judged(found: Finding, known: BuiltFrom, sidecar: Sidecar) -> Finding:
+def _judged(found: Finding, known: BuiltFrom, rebuilding: str | None) -> Finding:
     onnx = known.onnx.name
     if known.problem is not None:
         return failed(known.problem)
     if known.recorded is None and known.beside is not None:
         why = f"Which ONNX file it was built from was not recorded: {onnx} beside it may be of another export."
-        return unverified(why, f"{sidecar.build.command} --overwrite" if sidecar.build.command else None)
+        return unverified(why, rebuilding)
     if known.recorded is None:
         return passed(f"{found.why} Which ONNX file it was built from was not recorded.")
     if known.beside is None:

@@ -109,12 +109,26 @@ def test_where_the_file_is_absent_it_says_that_nothing_was_compared(built: Left,
     assert (found.status, "jetson.onnx that it was built from is not beside it" in found.why) == (Status.PASS, True)
 
 
+def test_what_rebuilds_an_engine_can_be_typed_as_it_is(artifact: Path) -> None:
+    """One that was built by hand: of the sidecar that an export left nothing says what it is."""
+    folder = artifact.parent / "two words"
+    folder.mkdir()
+    left = leave(folder)
+    left.engine.write_bytes(b"stands where an engine lies")
+    for name in ("intact", "built"):
+        assert check(name, left.engine, artifact).command == f"sfsc-deploy build '{left.recipe}' --overwrite"
+    left.engine.unlink()
+    assert check("built", left.engine, artifact).command == f"sfsc-deploy build '{left.recipe}'"
+
+
 def test_an_older_sidecar_is_read_and_leaves_open_what_it_does_not_tell(built: Left, artifact: Path) -> None:
     forget_the_source(sidecar_path(built.engine))
     found = intact(built.engine, artifact)
     assert found.status is Status.UNVERIFIED
     assert "was not recorded" in found.why
-    assert found.command == "sfsc-deploy build jetson.build.json --overwrite"
+    assert found.command == f"sfsc-deploy build {built.recipe} --overwrite"
+    built.recipe.unlink()  # it is rebuilt elsewhere then
+    assert intact(built.engine, artifact).command == "sfsc-deploy build jetson.build.json --overwrite"
     built.onnx.unlink()
     found = intact(built.engine, artifact)
     assert (found.status, "was not recorded" in found.why) == (Status.PASS, True)

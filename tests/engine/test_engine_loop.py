@@ -62,7 +62,7 @@ def test_before_the_device_has_answered_the_fleet_is_unverified(dist: Path, sent
     assert verdict.status is Status.UNVERIFIED
     open_checks = [check for check in verdict.checks if check.status is Status.UNVERIFIED]
     assert [check.name for check in open_checks] == ["built"]
-    assert open_checks[0].command == "sfsc-deploy build jetson-orin.build.json"
+    assert open_checks[0].command == f"sfsc-deploy build {dist / 'jetson-orin.build.json'}"
 
 
 def test_a_recording_of_another_engine_fails(dist: Path, sent_back: Path, tmp_path: Path) -> None:

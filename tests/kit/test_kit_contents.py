@@ -252,6 +252,8 @@ def test_the_command_names_the_kit_after_the_artifact_and_overwrites_nothing(art
     told = json.loads(answer.stdout)
     assert told["file"] == str(artifact.with_suffix(".kit.zip"))
     assert [each["built_there"] for each in told["artifacts"]] == [False, True]
+    assert "On the device, in the folder into which it is unpacked" in answer.stderr
+    assert "in this folder: sfsc-deploy build jetson.build.json" in answer.stderr
     again = CliRunner().invoke(app, arguments)
     assert (again.exit_code, "exists already" in again.stderr) == (2, True)
     assert CliRunner().invoke(app, [*arguments, "--overwrite"]).exit_code == 0

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.artifact import Sidecar
+from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.extras import extra_of, install_command
 from sfsc_deploy.files import sha256_of
@@ -104,7 +105,8 @@ def _checked(path: Path, sidecar: Sidecar | None) -> Path | Gap:
         return Gap(f"No sidecar tells whether {path.name} is what it was made from.")
     expected = sidecar.files.get(path.name, sidecar.build.onnx_sha256)
     if expected is None:
-        return Gap(f"Its sidecar doesn't tell the {path.name} that it was made from.", sidecar.build.command)
+        command = build_command_here(path, sidecar.build.command, overwrite=True)
+        return Gap(f"Its sidecar doesn't tell the {path.name} that it was made from.", command)
     if not path.exists():
         return Gap(f"{path} is not at hand.", f"Copy {path.name} beside it")
     if sha256_of(path) != expected:
