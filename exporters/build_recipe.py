@@ -1,6 +1,7 @@
 """How an engine is built from its ONNX file on the device it is meant for. Needs neither torch nor TensorRT."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -63,6 +64,11 @@ class BuildRecipe(BaseModel):
     workspace_mb: Count
     command: str
     trtexec: str
+
+
+def recipe_of(artifact: Path) -> Path:
+    """Where the recipe lies that builds an engine, or that builds one from an ONNX file."""
+    return artifact.with_name(artifact.stem + RECIPE_SUFFIX)
 
 
 def build_command(recipe: str) -> str:

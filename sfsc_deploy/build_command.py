@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX, build_command
+from exporters.build_recipe import build_command, recipe_of
 
 
 def build_command_here(artifact: Path, told: str | None, *, overwrite: bool = False) -> str | None:
@@ -16,6 +16,6 @@ def build_command_here(artifact: Path, told: str | None, *, overwrite: bool = Fa
     Returns:
         None where nothing tells one.
     """
-    recipe = artifact.with_name(artifact.stem + RECIPE_SUFFIX)
+    recipe = recipe_of(artifact)
     command = build_command(str(recipe)) if recipe.exists() else told
     return f"{command} --overwrite" if command and overwrite else command

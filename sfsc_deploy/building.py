@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
 from sfsc_deploy import __version__
-from sfsc_deploy.artifact import Build, EngineDevice, Sidecar, read_sidecar, write_sidecar
+from sfsc_deploy.artifact import Build, EngineDevice, Sidecar, read_sidecar, sidecar_path, write_sidecar
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import replacing, sha256_of
 from sfsc_deploy.parsing import parse_json
@@ -63,8 +63,8 @@ def build(task: BuildTask) -> Built:
     recipe = read_recipe(task.recipe)
     engine = task.recipe.with_name(recipe.engine)
     _refuse_existing(engine, task.overwrite)
-    onnx = _read_onnx(task.recipe, recipe)
-    source = _read_source(task.recipe, recipe)
+    onnx = read_onnx(task.recipe, recipe)
+    source = read_sidecar_for(recipe, task.recipe.with_name(recipe.onnx))
     trt, host = _machine(engine, recipe, task.compatibility)
     timings = task.recipe.with_name(task.recipe.name.removesuffix(RECIPE_SUFFIX) + SUFFIX)
     plan = build_plan(trt, onnx, recipe, task.compatibility, read_timings(timings))
@@ -89,6 +89,50 @@ def read_recipe(path: Path) -> BuildRecipe:
             f"Give the {RECIPE_SUFFIX} file that `sfsc-deploy export` left for the device.",
         ) from error
     return parse_json(BuildRecipe, text, path, "Copy it anew from where it was exported.")
+
+
+def read_onnx(path: Path, recipe: BuildRecipe) -> bytes:
+    """Read the model that a recipe builds from, which lies beside it.
+
+    Args:
+        path: of the recipe.
+        recipe: what it says.
+
+    Raises:
+        SfscError: it is missing, can't be read, or isn't the one that was exported with the recipe.
+    """
+    onnx = path.with_name(recipe.onnx)
+    anew = "Copy both anew from where they were exported."
+    try:
+        content = onnx.read_bytes()
+    except OSError as error:
+        raise SfscError(f"{onnx}, from which {path} builds, can't be read: {error.strerror}.", anew) from error
+    found = sha256(content).hexdigest()
+    if found != recipe.onnx_sha256:
+        raise SfscError(
+            f"{onnx} is not the file that {path} is for: SHA-256 {found[:12]}, expected {recipe.onnx_sha256[:12]}.",
+            anew,
+        )
+    return content
+
+
+def read_sidecar_for(recipe: BuildRecipe, artifact: Path) -> Sidecar:
+    """Read the sidecar of a recipe's model or engine: nobody can look into an engine to compare it.
+
+    Args:
+        recipe: what builds the engine.
+        artifact: the model, or the engine that is yet to be built.
+
+    Raises:
+        SfscError: it is missing, broken, or that of another export than the recipe.
+    """
+    sidecar = read_sidecar(artifact)
+    if sidecar.files.get(recipe.onnx) != recipe.onnx_sha256 or sidecar.precision != recipe.precision:
+        raise SfscError(
+            f"{sidecar_path(artifact)} is that of another export.",
+            "Copy all files anew from where they were exported, or export anew.",
+        )
+    return sidecar
 
 
 def why_not_here(compute_capability: str, version: str) -> str | None:
@@ -126,33 +170,6 @@ def built_sidecar(source: Sidecar, engine: Path, recipe: BuildRecipe, device: En
 def _refuse_existing(engine: Path, overwrite: bool) -> None:
     if engine.exists() and not overwrite:
         raise SfscError(f"{engine} exists already.", "Allow it to be replaced with --overwrite.")
-
-
-def _read_onnx(path: Path, recipe: BuildRecipe) -> bytes:
-    onnx = path.with_name(recipe.onnx)
-    anew = "Copy both anew from where they were exported."
-    try:
-        content = onnx.read_bytes()
-    except OSError as error:
-        raise SfscError(f"{onnx}, from which {path} builds, can't be read: {error.strerror}.", anew) from error
-    found = sha256(content).hexdigest()
-    if found != recipe.onnx_sha256:
-        raise SfscError(
-            f"{onnx} is not the file that {path} is for: SHA-256 {found[:12]}, expected {recipe.onnx_sha256[:12]}.",
-            anew,
-        )
-    return content
-
-
-def _read_source(path: Path, recipe: BuildRecipe) -> Sidecar:
-    """The sidecar of the model; the engine's says the same, and nobody can look into an engine to compare."""
-    onnx = path.with_name(recipe.onnx)
-    source = read_sidecar(onnx)
-    if source.files.get(recipe.onnx) != recipe.onnx_sha256 or source.precision != recipe.precision:
-        raise SfscError(
-            f"The sidecar of {onnx} is that of another export.", "Copy all files anew from where they were exported."
-        )
-    return source
 
 
 def _machine(engine: Path, recipe: BuildRecipe, compatibility: Compatibility) -> tuple[Tensorrt, Host]:

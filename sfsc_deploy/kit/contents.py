@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX
+from exporters.build_recipe import RECIPE_SUFFIX, recipe_of
 from sfsc_deploy.artifact import Sidecar, check_files, read_sidecar, sidecar_path
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.files import sha256_of
 from sfsc_deploy.formats import ARTIFACT_FORMATS, format_of, known_suffixes, written_suffix
-from sfsc_deploy.kit.engines import recipe_of, refuse_stale, sources_of, unknown_of
+from sfsc_deploy.kit.engines import refuse_stale, sources_of, unknown_of
 
 _ENGINE = written_suffix("tensorrt")
 _ONNX = written_suffix("onnx")

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
-from sfsc_deploy.artifact import Sidecar, read_sidecar, sidecar_path
-from sfsc_deploy.building import read_recipe
+from exporters.build_recipe import recipe_of
+from sfsc_deploy.artifact import Sidecar, sidecar_path
+from sfsc_deploy.building import read_onnx, read_recipe, read_sidecar_for
 from sfsc_deploy.built_from import built_from
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.files import sha256_of
 
 _BY_HAND = (
     "was built by hand: from which ONNX file, with which TensorRT and for which GPU is not known. What it embeds is "
@@ -19,11 +18,6 @@ _SOURCE_ALONE = (
 )
 
 
-def recipe_of(artifact: Path) -> Path:
-    """Where the recipe lies that builds an engine, or that an ONNX file is built by."""
-    return artifact.with_name(artifact.stem + RECIPE_SUFFIX)
-
-
 def sources_of(engine: Path) -> dict[str, Path]:
     """The typed model, its record and the recipe, by the name in the kit.
 
@@ -32,11 +26,12 @@ def sources_of(engine: Path) -> dict[str, Path]:
     """
     recipe = recipe_of(engine)
     facts = read_recipe(recipe)
+    if facts.engine != engine.name:
+        raise SfscError(f"{recipe} builds {facts.engine}, not {engine.name}.", "Export it anew.")
+    read_onnx(recipe, facts)
     onnx = engine.with_name(facts.onnx)
-    if not onnx.exists() or sha256_of(onnx) != facts.onnx_sha256 or facts.engine != engine.name:
-        raise SfscError(f"{onnx} is not the file that {recipe} is for.", "Export it anew.")
     for path in (onnx, engine):  # `sfsc-deploy build` goes by the first, the runner by the second
-        _refuse_other_export(path, facts)
+        read_sidecar_for(facts, path)
     return {path.name: path for path in (onnx, sidecar_path(onnx), recipe)}
 
 
@@ -69,9 +64,3 @@ def unknown_of(artifact: Path, sidecar: Sidecar) -> tuple[str, ...]:
         *(["from which ONNX file"] if build.onnx_sha256 is None else []),
     ]
     return (f"{artifact.name}: it was not recorded {' and '.join(untold)} it was built.",) if untold else ()
-
-
-def _refuse_other_export(path: Path, recipe: BuildRecipe) -> None:
-    sidecar = read_sidecar(path)
-    if sidecar.files.get(recipe.onnx) != recipe.onnx_sha256 or sidecar.precision != recipe.precision:
-        raise SfscError(f"{sidecar_path(path)} is that of another export.", "Copy all files anew, or export anew.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from exporters.build_recipe import RECIPE_SUFFIX, BuildRecipe
+from exporters.build_recipe import BuildRecipe, recipe_of
 from sfsc_deploy.artifact import Description, read_embedded
 from sfsc_deploy.build_command import build_command_here
 from sfsc_deploy.errors import SfscError
@@ -94,7 +94,7 @@ def _obstacle(error: SfscError) -> Finding:
 
 def _to_be_built(subject: Subject) -> Finding:
     """Of an artifact without a sidecar of which only the build recipe exists."""
-    path = subject.path.with_suffix(RECIPE_SUFFIX)
+    path = recipe_of(subject.path)
     try:
         parse_json(BuildRecipe, path.read_bytes(), path, "Export it anew.")
     except SfscError as error:

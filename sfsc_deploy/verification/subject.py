@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from exporters.build_recipe import RECIPE_SUFFIX
+from exporters.build_recipe import recipe_of
 from sfsc_deploy.artifact import Description, Sidecar, read_sidecar, sidecar_path
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.errors import SfscError
@@ -159,9 +159,7 @@ def _find(name: str) -> Subject:
 
 
 def _can_be_built(path: Path) -> bool:
-    return sidecar_path(path).exists() or (
-        path.with_suffix(".onnx").exists() and path.with_suffix(RECIPE_SUFFIX).exists()
-    )
+    return sidecar_path(path).exists() or (path.with_suffix(".onnx").exists() and recipe_of(path).exists())
 
 
 def _find_artifact(name: str, path: Path, kind: str) -> Subject:

@@ -87,7 +87,7 @@ def test_an_onnx_file_of_another_export_is_refused(left: Left, on: Callable[[Hos
 @pytest.mark.parametrize("changed", [{"files": {"jetson.onnx": 64 * "0"}}, {"precision": "mixed"}])
 def test_a_sidecar_of_another_export_is_refused(left: Left, changed: dict[str, Any]) -> None:
     write_sidecar(left.onnx, read_sidecar(left.onnx).model_copy(update=changed))
-    assert f"The sidecar of {left.onnx} is that of another export" in refused(left)
+    assert f"{left.onnx}.json is that of another export" in refused(left)
 
 
 @pytest.mark.parametrize("absent", ["jetson.onnx", "jetson.onnx.json", "jetson.build.json"])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporters.build_recipe import RECIPE_SUFFIX, build_command
+from exporters.build_recipe import build_command, recipe_of
 from sfsc_deploy.artifact import EngineDevice, read_sidecar, sidecar_path
 from sfsc_deploy.runtime.embedder import Embedder
 from sfsc_deploy.runtime.engine.cuda import gpu
@@ -44,7 +44,7 @@ def open_engine(path: Path, max_batch: int) -> Embedder:
 
 def _rebuilding(path: Path, host: Host, built_on: EngineDevice | None) -> str:
     """What makes an engine for this machine: built anew from its recipe, which has to be one for this GPU."""
-    build = f"`{build_command(str(path.with_name(path.stem + RECIPE_SUFFIX)))} --overwrite`"
+    build = f"`{build_command(str(recipe_of(path)))} --overwrite`"
     here = host.gpu.compute_capability
     if built_on is None or built_on.compute_capability == here:
         return build
