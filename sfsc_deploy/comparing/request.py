@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sfsc_deploy.choices import not_one_of
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.training import Listener as TrainingListener
+from trainer.problems import not_one_of
 
 if TYPE_CHECKING:
     from sfsc_deploy.comparing.outcome import Outcome
