@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sfsc_deploy import __version__
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.files import replacing
+from sfsc_deploy.files import replacing, sha256_of
 from sfsc_deploy.kit.runner.engine_file import machine
-from sfsc_deploy.kit.runner.manifest import Entry, sha256_of
+from sfsc_deploy.kit.runner.manifest import Entry
 from sfsc_deploy.runtime.engine.build import Compatibility, build_plan
 from sfsc_deploy.runtime.engine.fitness import Host, why_not_built_here
 from sfsc_deploy.runtime.engine.timings import SUFFIX, keep_timings, read_timings

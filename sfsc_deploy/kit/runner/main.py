@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sfsc_deploy.device_name import device_name
 from sfsc_deploy.errors import SfscError
-from sfsc_deploy.kit.runner.manifest import Entry, Kit, open_kit, sha256_of
+from sfsc_deploy.files import sha256_of
+from sfsc_deploy.kit.runner.manifest import Entry, Kit, open_kit
 from sfsc_deploy.kit.runner.missing import Missing
 from sfsc_deploy.kit.runner.probe import PILLOW, pillow_version, read_probe
 from sfsc_deploy.kit.runner.recording import Ran, record

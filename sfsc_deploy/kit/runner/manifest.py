@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sfsc_deploy.errors import SfscError
+from sfsc_deploy.files import sha256_of
 
 MANIFEST = "kit.json"
-_CHUNK = 1 << 20
 _ANEW = "Unpack the kit anew, into an empty folder."
 
 
@@ -76,23 +75,10 @@ def open_kit(folder: Path) -> Kit:
         raise SfscError(f"{folder / MANIFEST} is not the manifest of a kit: {error}.", _ANEW) from None
 
 
-def sha256_of(path: Path) -> str:
-    """Hash of a file, or of a folder as sidecars have it: over the names and hashes of its files."""
-    if not path.is_dir():
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
-                digest.update(chunk)
-        return digest.hexdigest()
-    inside = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-    lines = (f"{name}\0{sha256_of(file)}\n" for name, file in sorted(inside.items()))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
 def _check(folder: Path, files: Mapping[str, str]) -> None:
     for name in files:
         _refuse_elsewhere(folder, name)
-    wrong = [name for name, digest in files.items() if sha256_of(folder / name) != digest]
+    wrong = [name for name, digest in files.items() if _hash_of(folder / name) != digest]
     if wrong:
         raise SfscError(f"Not what was packed: {', '.join(wrong)}. Nothing was run.", _ANEW)
 
@@ -127,7 +113,7 @@ def _check_built(path: Path, sidecar: Mapping[str, Any], files: Mapping[str, str
     """Compare what is to run with its sidecar; that of an engine that was built by hand doesn't know it."""
     if sidecar["build"]["status"] != "built" and path.name not in sidecar["files"]:
         _hashed(path.name, files)
-    elif sha256_of(path) != sidecar["files"][path.name]:
+    elif _hash_of(path) != sidecar["files"][path.name]:
         raise SfscError(f"{path.name} is not what its sidecar describes. Nothing was run.", _ANEW)
 
 
@@ -135,3 +121,11 @@ def _hashed(name: str, files: Mapping[str, str]) -> str:
     if name not in files:
         raise ValueError(f"it has no hash of {name!r}")
     return name
+
+
+def _hash_of(path: Path) -> str:
+    """As `sha256_of`; what can't be read is mended by the kit, not by another path."""
+    try:
+        return sha256_of(path)
+    except SfscError as error:
+        raise SfscError(error.message, _ANEW) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sfsc_deploy import __version__
-from sfsc_deploy.kit.runner.manifest import sha256_of
+from sfsc_deploy.files import sha256_of
 from sfsc_deploy.kit.runner.probe import Probe, drift_of, pillow_version
 from sfsc_deploy.kit.runner.running import Running, embed, try_batches
 from sfsc_deploy.kit.runner.tensors import write
