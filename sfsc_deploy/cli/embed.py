@@ -48,15 +48,10 @@ def embed(
     json_file: JsonFile = None,
 ) -> None:
     """Record embeddings here, to be verified elsewhere: verify-compat takes the file in place of the artifact."""
-    from sfsc_deploy.files import refuse_unwritable
     from sfsc_deploy.runtime import load
     from sfsc_deploy.unfinished import refuse_pending
 
-    if out.suffix != ".safetensors":
-        raise SfscError(f"{out} would not be taken for embeddings.", "Let the name of --out end in .safetensors.")
-    refuse_unwritable(out)
-    if out.exists() and not overwrite:
-        raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
+    _refuse_target(out, overwrite)
     if format_of(Path(subject).suffix):
         refuse_pending(Path(subject))
     files = _unlabelled(data)
@@ -68,6 +63,16 @@ def embed(
         recording = _record(embedder, [*files, *(images or [])], data, out, device_name)
     results(json_file).print(f"{subject} on {recording.device} ({recording.backend}): {out}", soft_wrap=True)
     write_json({"file": out, **recording.model_dump(mode="json")}, json_file)
+
+
+def _refuse_target(out: Path, overwrite: bool) -> None:
+    from sfsc_deploy.files import refuse_unwritable
+
+    if out.suffix != ".safetensors":
+        raise SfscError(f"{out} would not be taken for embeddings.", "Let the name of --out end in .safetensors.")
+    refuse_unwritable(out)
+    if out.exists() and not overwrite:
+        raise SfscError(f"{out} exists already.", "Choose another --out, or allow it to be replaced with --overwrite.")
 
 
 def _unlabelled(data: Path | None) -> list[Path]:

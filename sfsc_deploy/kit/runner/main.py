@@ -88,28 +88,32 @@ def _record(kit: Kit, entry: Entry, target: Path, chosen: argparse.Namespace) ->
 
 
 def _start(entry: Entry, out: Path, device: str, chosen: argparse.Namespace) -> Ran:
-    path, sidecar = entry.path, entry.sidecar
-    running: Running
     if entry.kind == "engine":
-        if sys.version_info < _ENGINES_NEED:
-            here = ".".join(map(str, sys.version_info[:2]))
-            raise Missing(f"TensorRT engines take Python 3.10, this is {here}.", "Run the kit with a newer Python.")
-        from sfsc_deploy.kit.runner.engine_file import EngineFile
-
-        if entry.recipe is not None:
-            from sfsc_deploy.kit.runner.building import build
-
-            path, sidecar = build(entry, out, device, overwrite=chosen.overwrite)
-        running = EngineFile(path, sidecar)
-    elif entry.kind == "package":
+        return _start_engine(entry, out, device, overwrite=chosen.overwrite)
+    running: Running
+    if entry.kind == "package":
         from sfsc_deploy.kit.runner.package import Package
 
-        running = Package(path, sidecar, chosen.compute_units)
+        running = Package(entry.path, entry.sidecar, chosen.compute_units)
     else:
         from sfsc_deploy.kit.runner.onnx_file import OnnxFile
 
-        running = OnnxFile(path, (chosen.providers or "CPUExecutionProvider").split(","))
-    return Ran(path, sidecar, running, device)
+        running = OnnxFile(entry.path, (chosen.providers or "CPUExecutionProvider").split(","))
+    return Ran(entry.path, entry.sidecar, running, device)
+
+
+def _start_engine(entry: Entry, out: Path, device: str, *, overwrite: bool) -> Ran:
+    if sys.version_info < _ENGINES_NEED:
+        here = ".".join(map(str, sys.version_info[:2]))
+        raise Missing(f"TensorRT engines take Python 3.10, this is {here}.", "Run the kit with a newer Python.")
+    from sfsc_deploy.kit.runner.engine_file import EngineFile
+
+    path, sidecar = entry.path, entry.sidecar
+    if entry.recipe is not None:
+        from sfsc_deploy.kit.runner.building import build
+
+        path, sidecar = build(entry, out, device, overwrite=overwrite)
+    return Ran(path, sidecar, EngineFile(path, sidecar), device)
 
 
 def _show_next(recorded: Sequence[Path]) -> None:
