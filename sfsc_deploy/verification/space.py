@@ -7,6 +7,12 @@ from sfsc_deploy.verification.verdict import Finding, measured, unverified
 
 _UNKNOWN = unverified("Neither a sidecar nor the file says to which space it belongs. Copy its sidecar along.")
 
+_TWO_GENERATIONS = (
+    "Where two generations are meant, the old one's gallery staying, try that: sfsc-deploy verify-compat --upgrade OLD "
+    "NEW --data DIR"
+)
+"""What may have been meant by two spaces."""
+
 
 def judge_spaces(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
     """Compare the spaces that the subjects name.
@@ -19,8 +25,9 @@ def judge_spaces(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
         majority nobody can tell which is meant, and all fail.
     """
     known = [space for space in spaces.values() if space is not None]
+    hint = f" {_TWO_GENERATIONS}" if len(set(known)) == 2 else ""
     meant = next((space for space, count in Counter(known).most_common(1) if 2 * count > len(known)), None)
-    return {name: _judge(space, meant) for name, space in spaces.items()}
+    return {name: _judge(space, meant, hint) for name, space in spaces.items()}
 
 
 def judge_generations(spaces: Mapping[str, str | None]) -> dict[str, Finding]:
@@ -44,13 +51,13 @@ def _judge_generation(space: str | None, old: str | None, known: list[str]) -> F
     return measured(True, f"The {generation} generation, space {space[:12]}.", space, "two spaces")
 
 
-def _judge(space: str | None, meant: str | None) -> Finding:
+def _judge(space: str | None, meant: str | None, hint: str) -> Finding:
     if space is None:
         return _UNKNOWN
     if meant is None:
-        why = "The subjects belong to different spaces; their embeddings must not be compared."
+        why = f"The subjects belong to different spaces; their embeddings must not be compared.{hint}"
         return measured(False, why, space, "one space")
     if space != meant:
-        why = f"It belongs to space {space[:12]}, the others to {meant[:12]}: they must not be compared."
+        why = f"It belongs to space {space[:12]}, the others to {meant[:12]}: they must not be compared.{hint}"
         return measured(False, why, space, meant)
     return measured(True, f"Space {space[:12]}.", space, meant)

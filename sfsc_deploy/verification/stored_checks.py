@@ -225,7 +225,7 @@ def _rows(gallery: StoredGallery, found: NDArray[np.int64], asked: NDArray[np.in
         return measured(
             False,
             f"{missing.size} of {len(found)} gallery images have no row in it, as {first}; {rest} of its "
-            f"{len(gallery.embedding)} rows are of no image of --data.",
+            f"{len(gallery.embedding)} rows are of no image of --data.{_other_path(gallery, paths)}",
             int(missing.size),
             0,
         )
@@ -239,6 +239,13 @@ def _some_queries(asked: NDArray[np.int64]) -> str:
     if missing in (0, len(asked)):
         return ""
     return f" {missing} of {len(asked)} queries have no row in it: the self-test of the gallery's maker isn't known."
+
+
+def _other_path(gallery: StoredGallery, paths: Sequence[str]) -> str:
+    """A path of the file's own that no image of --data has: laid beside one of these, it shows a wrong prefix."""
+    known = set(paths)
+    other = next((path for path in gallery.by_path if path not in known), None)
+    return f" Its own paths are such as {other}; they are told below the folder of --data." if other else ""
 
 
 def _obstacle(artifact: Contestant, stored: Stored, spaces: Mapping[str, Finding]) -> Finding | None:

@@ -303,3 +303,15 @@ def test_every_threshold_is_tighter_for_a_finer_precision() -> None:
         assert fine.top_k > coarse.top_k
         assert fine.norm <= coarse.norm
     assert FLOAT16.min_cosine > thresholds.MAX_MEDIAN_COSINE
+
+
+@pytest.mark.parametrize("spaces", [["s", "t"], ["s", "s", "t"]])
+def test_two_spaces_may_be_two_generations(spaces: list[str]) -> None:
+    found = judge_spaces({str(number): space for number, space in enumerate(spaces)})
+    told = [finding.why for finding in found.values() if finding.status is Status.FAIL]
+    assert told
+    assert all(why.endswith("sfsc-deploy verify-compat --upgrade OLD NEW --data DIR") for why in told)
+
+
+def test_three_spaces_are_no_two_generations() -> None:
+    assert all("--upgrade" not in finding.why for finding in judge_spaces({"a": "s", "b": "t", "c": "u"}).values())

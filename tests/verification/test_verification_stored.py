@@ -408,7 +408,11 @@ def test_a_row_of_the_same_sub_model_that_is_far_fails(
     ("choose", "told"),
     [
         pytest.param(lambda names: names[:-4], "doesn't say which image|rows, but names", id="fewer names than rows"),
-        pytest.param(lambda names: ["x/" + name for name in names], "40 of 40 gallery images have no row", id="others"),
+        pytest.param(
+            lambda names: ["x/" + name for name in names],
+            "40 of its 40 rows are of no image of --data. Its own paths are such as x/gallery/000/",
+            id="others",
+        ),
         pytest.param(lambda names: [names[1], *names[1:]], "names 1 images twice", id="twice"),
     ],
 )
