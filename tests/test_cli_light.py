@@ -103,6 +103,13 @@ WRONG_USE = """
         (["compare", "--methods", ""], "Method '' is not one of"),
         (["verify-compat", "a.onnx", "b.onnx", "--report", "/"], "/ is a folder, not a file"),
         (["verify-compat", "a.onnx", "b.onnx", "--junit", f"{sys.executable}/a.xml"], "is a file, not a folder"),
+        (["verify-compat", "a.onnx", "b.onnx", "--report", "r", "--json", "./r"], "--json and --report both name r"),
+        (
+            ["verify-compat", "a.onnx", "b.onnx", "--junit", "r", "--markdown", "r"],
+            "--junit and --markdown both name r",
+        ),
+        (["verify-compat", "a.onnx", "--gallery", "no.safetensors", "--data", "d"], "no.safetensors does not exist"),
+        (["verify-compat", "a.onnx", "--gallery", "/", "--data", "d"], "/ is not a file of stored embeddings"),
         (["embed", "a.onnx", "--out", "a.txt"], "end in .safetensors"),
         (["embed", "a.onnx", "--out", f"{sys.executable}/a.safetensors"], "is a file, not a folder"),
         (["eval", "nowhere.onnx"], "nowhere.onnx does not exist"),

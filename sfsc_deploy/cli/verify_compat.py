@@ -105,18 +105,16 @@ def verify_compat(
     2 wrong use. With --strict UNVERIFIED is 1 as well.
     """
     from sfsc_deploy.cli.verdict_shown import show
-    from sfsc_deploy.files import refuse_unwritable
+    from sfsc_deploy.cli.verify_paths import refuse_absent_gallery, refuse_outputs
 
     if gallery and (upgrade or not data):
         needs = "an upgrade has its stored gallery in SUBJECT" if upgrade else "its images are named with --data DIR"
         raise typer.BadParameter(needs, param_hint="--gallery")
-    if gallery and not gallery.is_file():
-        raise typer.BadParameter(f"{gallery} is not a file of stored embeddings", param_hint="--gallery")
+    if gallery:
+        refuse_absent_gallery(gallery)
     if upgrade and not data:
         raise typer.BadParameter("both generations are tried on the images of --data DIR", param_hint="--upgrade")
-    for file in (report, junit, markdown):
-        if file:
-            refuse_unwritable(file)
+    refuse_outputs({"--json": json_file, "--report": report, "--junit": junit, "--markdown": markdown})
     chosen = Chosen(data, gallery, probe, policy, max_batch, run, waterfall, upgrade, fpr, anchor)
     verdict = _verify(subjects, chosen)
     show(verdict, results(json_file), waterfall=waterfall or run is not None)
