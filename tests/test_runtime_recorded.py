@@ -23,7 +23,7 @@ from sfsc_deploy.runtime.onnx_backend import OnnxEmbedder
 from sfsc_deploy.runtime.recorded import RecordedEmbedder, record, record_probe
 from sfsc_deploy.tensor_file import read_tensors
 from sfsc_deploy.verification.embedding import HeldOut, Rows, embed_all
-from sfsc_deploy.verification.verdict import Finding
+from sfsc_deploy.verification.verdict import Finding, unverified
 from tiny_onnx import HEIGHT, WIDTH, some_images, tiny_weights, write_tiny_onnx
 
 IMAGES = some_images(9)
@@ -201,7 +201,7 @@ def test_a_recording_of_many_images_is_looked_up_block_by_block(
         lambda images, size: (taken.append(len(block)) or block for block in blocks(images, size)),
     )
     with RecordedEmbedder(target) as recorded, held_out(many) as images:
-        rows = embed_all(recorded, None, images).rows
+        rows = embed_all(recorded, unverified("There is no probe."), images).rows
     assert isinstance(rows, Rows)
     np.testing.assert_array_equal(rows.gallery, expected)
     assert max(taken) <= BLOCK
@@ -213,7 +213,7 @@ def test_all_images_that_were_not_recorded_are_counted_whatever_their_block(arti
     with OnnxEmbedder(artifact) as embedder:
         record(embedder, many[::2], target)
     with RecordedEmbedder(target) as recorded, held_out(many) as images:
-        rows = embed_all(recorded, None, images).rows
+        rows = embed_all(recorded, unverified("There is no probe."), images).rows
         assert isinstance(rows, Finding)
         assert f"{BLOCK} of {2 * BLOCK} images were not recorded" in rows.why
         with pytest.raises(SfscError, match=f"{BLOCK} of {2 * BLOCK} images were not recorded"):

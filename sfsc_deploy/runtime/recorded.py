@@ -199,6 +199,10 @@ class RecordedEmbedder(Embedder):
             return "python3 run.pyz --overwrite"
         return f"sfsc-deploy embed {self.recording.artifact} --out {self.name}"
 
+    def holds_any_of(self, images: NDArray[np.uint8]) -> bool:
+        """Whether one of N images, uint8 [N, H, W, 3], was recorded."""
+        return any(row is not None for row in self._rows_of(images))
+
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As of every embedder; no batch is too large to be looked up, so that what is missing is counted once."""
         return self.embed_batch(images)
@@ -210,7 +214,8 @@ class RecordedEmbedder(Embedder):
         if len(known) < len(rows):
             raise SfscError(
                 f"{len(rows) - len(known)} of {len(rows)} images were not recorded in {self.name}.",
-                f"Record them on the device: sfsc-deploy embed {self.recording.artifact} --data DIR --out {self.name}",
+                f"Record them on the device: sfsc-deploy embed {self.recording.artifact} --data DIR "
+                "--out OTHER.safetensors",
             )
         found: NDArray[np.float32] = self.embedding[np.array(known, np.int64)]
         return found

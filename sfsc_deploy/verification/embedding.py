@@ -118,15 +118,36 @@ class Embeddings:
         return np.concatenate(parts)
 
 
-NO_PROBE = unverified("No intact probe of its space is at hand.", "sfsc-deploy verify-compat ... --probe FILE")
+def embed_all(embedder: Embedder, at_hand: ProbeAtHand | Finding, held_out: HeldOut | None) -> Embeddings:
+    """Embed the probe and what cross-tests are made on: `held_out` where given, else the probe's photographs.
 
-
-def embed_all(embedder: Embedder, at_hand: ProbeAtHand | None, held_out: HeldOut | None) -> Embeddings:
-    """Embed the probe and what cross-tests are made on: `held_out` where given, else the probe's photographs."""
-    probe = NO_PROBE if at_hand is None else _embed(embedder, at_hand.probe.images)
+    Args:
+        embedder: of the subject.
+        at_hand: its probe, or why there is none.
+        held_out: what the user gave.
+    """
+    if isinstance(at_hand, Finding):
+        return Embeddings(at_hand, at_hand if held_out is None else _held_out_rows(embedder, held_out))
+    alone = _data_set_alone(embedder, at_hand.probe)
+    probe = _embed(embedder, at_hand.probe.images) if alone is None else alone
     if held_out is None:
         return Embeddings(probe, probe if isinstance(probe, Finding) else _probe_rows(at_hand, probe))
     return Embeddings(probe, _held_out_rows(embedder, held_out))
+
+
+def _data_set_alone(embedder: Embedder, probe: Probe) -> Finding | None:
+    """That the labelled images of a recording are those of a data set, as a stored gallery's are; None where not."""
+    from sfsc_deploy.runtime.recorded import RecordedEmbedder
+
+    if not isinstance(embedder, RecordedEmbedder) or embedder.labels is None:
+        return None
+    if embedder.preprocessing != probe.preprocessing or embedder.holds_any_of(probe.images):
+        return None
+    return unverified(
+        f"{embedder.name} holds rows of a data set, but not of the probe: a stored gallery is given as --gallery "
+        f"{embedder.name} --data DIR. For an artifact stands a recording of the probe.",
+        f"sfsc-deploy embed {embedder.recording.artifact} --out OTHER.safetensors",
+    )
 
 
 def _held_out_rows(embedder: Embedder, held_out: HeldOut) -> Rows | Finding:
@@ -139,8 +160,7 @@ def _held_out_rows(embedder: Embedder, held_out: HeldOut) -> Rows | Finding:
     return Rows(held_out.data, query, gallery, held_out.query_labels, held_out.gallery_labels)
 
 
-def _probe_rows(at_hand: ProbeAtHand | None, embedding: NDArray[np.float32]) -> Rows:
-    assert at_hand is not None
+def _probe_rows(at_hand: ProbeAtHand, embedding: NDArray[np.float32]) -> Rows:
     return Rows.of_probe(f"probe {at_hand.path}", at_hand.probe, embedding)
 
 

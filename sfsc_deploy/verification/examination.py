@@ -83,7 +83,7 @@ def examine(subject: Subject, setting: Setting, on_check: OnCheck) -> Examinatio
     """Open `subject`, make its checks, and embed what cross-tests need."""
     with opened(subject, setting.max_batch) as attempt:
         at_hand = setting.probes.for_subject(subject, attempt.facts.space) if attempt.facts else None
-        trial = Trial(attempt, at_hand, setting.images, setting.policy)
+        trial = Trial(attempt, at_hand or setting.probes.absence_for(subject), setting.images, setting.policy)
         ledger = _Ledger(subject.name, on_check)
         _identify(ledger, attempt, setting.probes)
         _measure(ledger, trial)

@@ -13,6 +13,7 @@ from sfsc_deploy.files import sha256_of
 from sfsc_deploy.probe import Drift, Probe, decoded_here, preprocessing_drift
 from sfsc_deploy.run_folder import PROBE
 from sfsc_deploy.verification.subject import Subject
+from sfsc_deploy.verification.verdict import Finding, unverified
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,16 @@ class Probes:
             probe = replace(first.probe, reference=references)
             self._put_together[key] = ProbeAtHand(first.path, probe)
         return self._put_together[key]
+
+    def absence_for(self, subject: Subject) -> Finding:
+        """Why there is no probe that `subject` could be tried on."""
+        path, command = _own_path(subject), "sfsc-deploy verify-compat ... --probe FILE"
+        if path is None or path.exists():
+            return unverified("No intact probe of its space is at hand.", command)
+        return unverified(
+            f"Its probe {path} is missing: copy it there, or name it. No other intact probe of its space is at hand.",
+            command,
+        )
 
     def problem_of(self, subject: Subject) -> str | None:
         """What is wrong with the probe that `subject` came with; None where it is right, or absent."""

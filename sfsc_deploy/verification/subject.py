@@ -175,8 +175,9 @@ def _find_artifact(name: str, path: Path, kind: str) -> Subject:
 def _find_run(name: str) -> Subject:
     folder, asked = parse(name)
     if not folder.is_dir():
+        what = "is neither an artifact nor a run folder" if folder.exists() else "does not exist"
         raise SfscError(
-            f"{name} is neither an artifact nor a run folder.",
+            f"{name} {what}.",
             f"Give {known_suffixes()} files, run folders (runs/NAME or runs/NAME@WIDTH), or recorded embeddings "
             "(.safetensors).",
         )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.runtime import Embedder
 from sfsc_deploy.verification import batch_invariance, fidelity, numerics, preprocessing
-from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings, HeldOut, Images, Rows, embed_all
+from sfsc_deploy.verification.embedding import Embeddings, HeldOut, Images, Rows, embed_all
 from sfsc_deploy.verification.numerics import SAMPLE
 from sfsc_deploy.verification.opening import Opened
 from sfsc_deploy.verification.policy import Policy
@@ -22,12 +22,12 @@ class Trial:
 
     Args:
         attempt: the subject; it must have been opened, and claim what it is, before a check is made.
-        at_hand: the probe of its space, where there is one.
+        at_hand: the probe of its space, or why there is none.
         images: what the user gave for cross-tests.
         policy: the thresholds.
     """
 
-    def __init__(self, attempt: Opened, at_hand: ProbeAtHand | None, images: Images, policy: Policy) -> None:
+    def __init__(self, attempt: Opened, at_hand: ProbeAtHand | Finding, images: Images, policy: Policy) -> None:
         self._attempt = attempt
         self._at_hand = at_hand
         self._images = images
@@ -55,7 +55,7 @@ class Trial:
         rows = self.embeddings.probe
         if isinstance(rows, Finding):
             return rows
-        assert self._at_hand is not None
+        assert not isinstance(self._at_hand, Finding)
         return fidelity.fidelity(rows, self._at_hand.probe, self._facts.width, self._limits)
 
     def batch_invariance(self) -> Finding:
@@ -65,14 +65,16 @@ class Trial:
 
     def preprocessing(self) -> Finding:
         """See `preprocessing.preprocessing`."""
-        return preprocessing.preprocessing(self._embedder, self._at_hand) if self._at_hand else NO_PROBE
+        if isinstance(self._at_hand, Finding):
+            return self._at_hand
+        return preprocessing.preprocessing(self._embedder, self._at_hand)
 
     def top_k(self) -> Finding:
         """See `fidelity.top_k`."""
         rows = self.embeddings.probe
         if isinstance(rows, Finding):
             return rows
-        assert self._at_hand is not None
+        assert not isinstance(self._at_hand, Finding)
         return fidelity.top_k(rows, self._at_hand.probe, self._facts.width, self._limits)
 
     @property
@@ -97,7 +99,7 @@ class Trial:
     def _sample(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Embeddings and their images: those of the probe, or else the queries."""
         if not isinstance(self.embeddings.probe, Finding):
-            assert self._at_hand is not None
+            assert not isinstance(self._at_hand, Finding)
             return self.embeddings.probe, self._at_hand.probe.images
         assert isinstance(self.embeddings.rows, Rows)
         assert self._held_out is not None

@@ -15,7 +15,7 @@ from sfsc_deploy.probe import Drift, Probe
 from sfsc_deploy.runtime.batch_trials import BatchTrial
 from sfsc_deploy.verification import Status, thresholds
 from sfsc_deploy.verification.batch_invariance import judge_trials
-from sfsc_deploy.verification.embedding import NO_PROBE, Embeddings
+from sfsc_deploy.verification.embedding import Embeddings
 from sfsc_deploy.verification.fidelity import Agreement, fidelity, top_k
 from sfsc_deploy.verification.numerics import collapse, finite, norm
 from sfsc_deploy.verification.preprocessing import judge_drift
@@ -209,7 +209,7 @@ def test_top_k_of_a_single_gallery_image_tells_nothing() -> None:
 def test_one_set_of_images_that_could_not_be_embedded_is_a_failure_whatever_the_other_gave() -> None:
     broken = failed("It broke off.")
     assert Embeddings(EMBEDDING, broken).obstacle is broken
-    assert Embeddings(NO_PROBE, broken).obstacle is broken
+    assert Embeddings(unverified("No probe."), broken).obstacle is broken
     assert Embeddings(EMBEDDING, unverified("These were not recorded.")).obstacle is None
 
 

@@ -496,6 +496,15 @@ def test_wrong_use_is_refused(exported: Path, data: DataSet, recorded: Path, tmp
     assert (answer.exit_code, "--data DIR" in answer.stderr) == (2, True)
 
 
+def test_one_that_is_given_as_a_subject_is_told_to_be_a_gallery(exported: Path, recorded: Path) -> None:
+    verdict = verify([str(exported / f"{PROFILE}.onnx"), str(recorded)])
+    (finding,) = (check for check in verdict.checks if (check.subject, check.name) == (str(recorded), "finite"))
+    assert finding.status is Status.UNVERIFIED
+    assert finding.why.startswith(f"{recorded} holds rows of a data set, but not of the probe")
+    assert f"--gallery {recorded} --data DIR" in finding.why
+    assert finding.command == f"sfsc-deploy embed {exported / 'server-cpu.onnx'} --out OTHER.safetensors"
+
+
 def test_the_command_reports_it(exported: Path, images: Path, recorded: Path, tmp_path: Path) -> None:
     artifact, page = str(exported / f"{PROFILE}.onnx"), tmp_path / "r.html"
     arguments = ["verify-compat", artifact, "--gallery", str(recorded), "--data", str(images), "--report", str(page)]

@@ -41,8 +41,13 @@ def test_what_does_not_exist(exported: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.pt", "nowhere", "nowhere@0.5"])
-def test_what_is_of_no_known_kind(exported: Path, name: str) -> None:
-    assert_refused([exported / "server-cpu.onnx", exported / name], "neither an artifact nor a run folder")
+def test_what_does_not_exist_and_is_of_no_known_kind(exported: Path, name: str) -> None:
+    assert_refused([exported / "server-cpu.onnx", exported / name], f"{name} does not exist")
+
+
+def test_what_is_of_no_known_kind(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").touch()
+    assert_refused([exported / "server-cpu.onnx", tmp_path / "model.pt"], "neither an artifact nor a run folder")
 
 
 def test_a_folder_that_is_no_run(exported: Path, tmp_path: Path) -> None:
