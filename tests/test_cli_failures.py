@@ -1,6 +1,7 @@
 """What the user can mend is told in a paragraph, with the remedy and without a traceback."""
 
 import errno
+import signal
 import subprocess
 import sys
 
@@ -132,9 +133,14 @@ def test_ctrl_c_while_the_arguments_are_read_is_no_failure() -> None:
 
 
 def run_main(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program of its own that calls `main` with `arguments`."""
+    """Run a program of its own that calls `main` with `arguments`, and that hears Ctrl-C even where tests don't."""
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, preexec_fn=hear_ctrl_c)
+
+
+def hear_ctrl_c() -> None:
+    """What a shell starts in the background is deaf to it, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_training_run_that_was_stopped_is_no_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

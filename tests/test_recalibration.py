@@ -140,8 +140,8 @@ def test_every_kind_of_norm_is_slimmed() -> None:
         net = tiny_supernet()
         net.net.norm = norm
         calibrate(net)
-        made = slice_untrained(net, 0.7).norm
-        kept = 16 if isinstance(norm, EmbeddingNorm) else channels(16, 0.7, norm.heads)
+        made = slice_untrained(net, 0.75).norm
+        kept = 16 if isinstance(norm, EmbeddingNorm) else channels(16, 0.75, norm.heads)
         assert (type(made), len(made.weight)) == (type(norm.plain(1.0)), kept)
         assert torch.equal(made.weight, norm.plain(1.0).weight[:kept])
 
@@ -150,7 +150,7 @@ def test_every_kind_of_norm_is_slimmed() -> None:
 def test_architectures_have_widths_in_between(arch: str) -> None:
     torch.manual_seed(0)
     supernet = Supernet(arch, (0.5, 1.0), 16, 5, (32, 32))
-    submodel = slice_untrained(supernet, 0.7)
+    submodel = slice_untrained(supernet, 0.667)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     recalibrate(submodel, pixels, Preprocessing(height=32, width=32))
     with torch.no_grad():

@@ -317,7 +317,7 @@ def damage_weights(run: Path) -> None:
     ("damage", "why"),
     [
         (damage_recipe, "recipe.toml can't be read"),
-        (unknown_architecture, "There is no architecture 'vit-tiny'"),
+        (unknown_architecture, "'vit-tiny' is not one of"),
         (unfinished, "hasn't finished"),
         (lose_recipe, "it has no recipe.toml"),
         (damage_weights, "can't be read as the run's supernet"),
