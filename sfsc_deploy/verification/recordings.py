@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXPORT = "sfsc-deploy export --profile ..."
 _OF_A_RUN = "It was recorded from a run folder, whose weights are checked when it is opened."
+_OF_THE_SOURCE = " That is {}, not what is still to be built from it."
 NO_HASH = "Its hash was not recorded when it was built: nothing tells whether it is still the same."
 
 
@@ -43,10 +44,11 @@ def intact_gallery(recording: "Recording", facts: Facts | None) -> Finding:
         recording: what was told when the gallery was stored.
         facts: what it claims to be; None where that isn't known.
     """
-    found = _as_exported(recording, facts)
-    if recording.sidecar is None or found.status is not Status.PASS:
+    found, sidecar = _as_exported(recording, facts), recording.sidecar
+    if sidecar is None or found.status is not Status.PASS:
         return found
-    return passed(f"{found.why}{_of_the_source(recording)} Files beside it were not compared.")
+    source = "" if sidecar.build.status == "built" else _OF_THE_SOURCE.format(artifact_name(recording))
+    return passed(f"{found.why}{source} Files beside it were not compared.")
 
 
 def nothing_to_compare(missing: str) -> Finding:
@@ -83,13 +85,6 @@ def _problems(recording: "Recording", sidecar: Sidecar) -> Iterator[str]:
         differing = [name for name, expected in sidecar.files.items() if recording.files.get(name) != expected]
         if differing:
             yield f"What ran on the device is not what was exported: {', '.join(differing)} differ."
-
-
-def _of_the_source(recording: "Recording") -> str:
-    """What is told of what ran where it isn't what its device is to run."""
-    if recording.sidecar is None or recording.sidecar.build.status == "built":
-        return ""
-    return f" That is {artifact_name(recording)}, not what is still to be built from it."
 
 
 def _is_another(artifact: Path, recording: "Recording", sidecar: Sidecar) -> bool:
