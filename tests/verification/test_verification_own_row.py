@@ -110,6 +110,13 @@ def test_shuffled_rows_fail(made: Mapping[float, Array], labels: Labels) -> None
     assert "of wrong rows half would be" in found.why or "images are surely those of others" in found.why
 
 
+def test_rows_that_have_nothing_to_do_with_the_images_fail(made: Mapping[float, Array], labels: Labels) -> None:
+    strange = np.random.default_rng(0).standard_normal(made[1.0].shape).astype(np.float32)
+    found = judged(made[0.25], strange, labels)
+    assert found.status is Status.FAIL
+    assert "of wrong rows half would be" in found.why
+
+
 def test_both_of_a_swapped_pair_are_told(made: Mapping[float, Array], labels: Labels) -> None:
     found = judged(made[0.25], moved(made[1.0], 2), labels)
     assert "that of gallery/0.png fits gallery/399.png, that of gallery/399.png fits gallery/0.png" in found.why
