@@ -1,8 +1,4 @@
-"""The cross-test matrix and the compatibility criterion on it.
-
-The criterion is that of BCT (arXiv 2003.11942), taken many-to-many: queries embedded by a find the gallery embedded by
-b at least as well as the weaker of the two finds its own. A violation counts only when it is larger than chance.
-"""
+"""The cross-test matrix, and what is judged of its pairs: the compatibility criterion, or an upgrade."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +9,9 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import Interval, Retrieval, bootstrap
+from sfsc_deploy.verification.criterion import criterion
 from sfsc_deploy.verification.embedding import Rows
-from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
+from sfsc_deploy.verification.judgement import MORE_IMAGES
 from sfsc_deploy.verification.subject import SubModel
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds, limits_of_pair
 from sfsc_deploy.verification.upgrade import Upgrade, judge_upgrade
@@ -106,11 +103,9 @@ def _criterion(query: Contestant, gallery: Contestant, searches: Searches) -> Fi
     if obstacle is not None:
         return obstacle
     cross = searches.of(query, gallery)
-    if not cross.queries:
-        return unverified("No query has a match in the gallery.", MORE_IMAGES)
-    weaker = min((searches.of(side, side) for side in (query, gallery)), key=lambda result: result.map)
+    self_tests = [searches.of(side, side) for side in (query, gallery)]
     limits = limits_of_pair(query.limits, gallery.limits)
-    return judge(cross, weaker, query.embedded.query_labels.identity, limits=limits)
+    return criterion(cross, self_tests, query.embedded.query_labels.identity, limits)
 
 
 def _upgrades(contestants: Sequence[Contestant], searches: Searches) -> Iterator[Check]:

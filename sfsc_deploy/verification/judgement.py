@@ -51,6 +51,38 @@ def judge(
     return measured(interval.high >= allowed, why, gain, allowed or 0.0, details)
 
 
+def judge_first(
+    now: Retrieval, before: Retrieval, cluster: NDArray[np.int64], baseline: str, allowed: float = 0.0
+) -> Finding:
+    """Is the first image that is found a match as often? mAP may rise while fewer are.
+
+    Args:
+        now: of Q queries.
+        before: what it is measured by, on the same queries.
+        cluster: int64 [Q], identity of each query, of 2 at least.
+        baseline: what `before` is called.
+        allowed: share of the queries that may be lost beyond chance.
+    """
+    change = now.rank(1) - before.rank(1)
+    interval = paired_bootstrap(_is_first(now), _is_first(before), cluster)
+    lost = interval.high < -allowed
+    why = (
+        f"Rank-1 {percent(now.rank(1))}, {baseline} {percent(before.rank(1))}: {points(change)} points (95 % interval "
+        f"{points(interval.low)} to {points(interval.high, -allowed)}){_verdict_on_first(lost, allowed)}"
+    )
+    return measured(not lost, why, change, -allowed or 0.0, {"rank1_low": interval.low, "rank1_high": interval.high})
+
+
+def _verdict_on_first(lost: bool, allowed: float) -> str:
+    more = f"more than {_size(allowed)} points of " if allowed else ""
+    return f", {more}first matches are lost beyond chance" if lost else ""
+
+
+def _is_first(found: Retrieval) -> NDArray[np.float64]:
+    """Whether the first image of each query is a match, float64 [Q]: 1 or 0, NaN where it has none."""
+    return np.where(found.first_match > 0, (found.first_match == 1).astype(np.float64), np.nan)
+
+
 def _smallest_visible_loss(gain: float, interval: Interval, identities: int) -> float:
     """The loss whose whole interval would lie below 0, or where all changed alike, the rule of three.
 

@@ -38,6 +38,7 @@ class Overrides(BaseModel):
     max_tpr_loss: _Loss | None = None
     min_identities: Annotated[int, Field(ge=2)] | None = None
     max_criterion_loss: _Loss | None = None
+    max_rank1_loss: _Loss | None = None
 
     def on(self, limits: Thresholds) -> Thresholds:
         """`limits` with what is set."""

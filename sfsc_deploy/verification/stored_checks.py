@@ -11,9 +11,10 @@ from sfsc_deploy.data.dataset import DataSet
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import Labels, Retrieval
 from sfsc_deploy.verification import numerics
+from sfsc_deploy.verification.criterion import criterion
 from sfsc_deploy.verification.cross_test import Contestant, Searches, cell_of
 from sfsc_deploy.verification.embedding import Images
-from sfsc_deploy.verification.judgement import MORE_IMAGES, judge
+from sfsc_deploy.verification.judgement import percent
 from sfsc_deploy.verification.own_row import own_row
 from sfsc_deploy.verification.policy import Policy
 from sfsc_deploy.verification.stored_gallery import StoredGallery, paths_of, read_gallery
@@ -169,8 +170,8 @@ def against(
         cross = there.searched_in(there)
         maker = None if stored.query is None else replace(there, query=stored.query).searched_in(there)
         own = searches.of(each, each)
-        identity = each.embedded.query_labels.identity
-        checks.append(Check.of("criterion", each.name, _criterion(cross, own, maker, identity, each.limits), name))
+        identity, limits = each.embedded.query_labels.identity, limits_of_pair(each.limits, stored.limits)
+        checks.append(Check.of("criterion", each.name, _criterion(cross, own, maker, identity, limits), name))
         cells[each.name, name] = cell_of(each.name, name, cross, identity)
         if maker is not None:
             cells[name, name] = cell_of(name, name, maker, identity)
@@ -265,17 +266,15 @@ def _obstacle(artifact: Contestant, stored: Stored, spaces: Mapping[str, Finding
 def _criterion(
     cross: Retrieval, own: Retrieval, maker: Retrieval | None, identity: NDArray[np.int64], limits: Thresholds
 ) -> Finding:
-    if not cross.queries:
-        return unverified("No query has a match in the gallery.", MORE_IMAGES)
     if maker is not None:
-        return judge(cross, min(own, maker, key=lambda result: result.map), identity, limits=limits)
-    found = judge(cross, own, identity, "its self-test", limits)
+        return criterion(cross, [own, maker], identity, limits)
+    found = criterion(cross, [own], identity, limits, "its self-test")
     if found.status is Status.PASS:
         return replace(found, why=f"{found.why} The self-test of the gallery's maker isn't known, nor needed for that.")
     if found.status is Status.FAIL:
         return unverified(
             f"{found.why} Whether that is a loss depends on the self-test of the gallery's maker, which isn't known: "
-            f"it is none if that has at most {100 * cross.map:.1f} %.",
+            f"it is none if that has at most {percent(cross.map)}, and a rank-1 of at most {percent(cross.rank(1))}.",
             "sfsc-deploy embed MAKER --data DIR --out GALLERY.safetensors",
         )
     return found

@@ -12,10 +12,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from sfsc_deploy.metrics import Retrieval, paired_bootstrap
-from sfsc_deploy.verification.judgement import judge, percent, points
+from sfsc_deploy.metrics import Retrieval
+from sfsc_deploy.verification.judgement import judge, judge_first, percent
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
-from sfsc_deploy.verification.verdict import Details, Finding, Status, measured
+from sfsc_deploy.verification.verdict import Details, Finding, Status
 
 _CONCLUSION: Mapping[Status, str] = MappingProxyType(
     {
@@ -69,32 +69,18 @@ def judge_upgrade(
     found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, {which}", limits)
     if found.status is Status.UNVERIFIED:
         return found
-    first = _judge_first_matches(upgrade)
+    first = _first_matches(upgrade)
     gravest = first if first.status is Status.FAIL and found.status is Status.PASS else found
     why = f"{_CONCLUSION[gravest.status]}: {found.why} {first.why}{_backfilled(upgrade)}"
     return replace(gravest, why=why, details=_details(upgrade, replaced, found, first))
 
 
-def _judge_first_matches(upgrade: Upgrade) -> Finding:
-    """Rank-1 may fall while mAP rises: matches come together further down, and whoever looks at the first finds less.
-
-    No threshold loosens that: it fails where the whole interval lies below 0.
-    """
-    now, before = upgrade.now.rank(1), upgrade.before.rank(1)
-    interval = paired_bootstrap(_is_first(upgrade.now), _is_first(upgrade.before), upgrade.identity)
-    lost = interval.high < 0
-    beyond = ", first matches are lost beyond chance" if lost else ""
-    why = (
-        f"Rank-1 {percent(now)}, before {percent(before)}: {points(now - before)} points (95 % interval "
-        f"{points(interval.low)} to {points(interval.high)}){beyond}: "
-        f"{upgrade.lost} queries turn from right to wrong, {upgrade.won} from wrong to right."
+def _first_matches(upgrade: Upgrade) -> Finding:
+    """Rank-1 may fall while mAP rises; no threshold loosens that."""
+    found = judge_first(upgrade.now, upgrade.before, upgrade.identity, "before")
+    return replace(
+        found, why=f"{found.why}: {upgrade.lost} queries turn from right to wrong, {upgrade.won} from wrong to right."
     )
-    return measured(not lost, why, now - before, 0.0, {"rank1_low": interval.low, "rank1_high": interval.high})
-
-
-def _is_first(found: Retrieval) -> NDArray[np.float64]:
-    """Whether the first image of each query is a match, float64 [Q]: 1 or 0, NaN where it has none."""
-    return np.where(found.first_match > 0, (found.first_match == 1).astype(np.float64), np.nan)
 
 
 def _backfilled(upgrade: Upgrade) -> str:

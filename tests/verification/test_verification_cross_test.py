@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Labels, Retrieval, retrieve
 from sfsc_deploy.verification import Status
-from sfsc_deploy.verification.cross_test import Contestant, cross_test, judge
+from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
-from sfsc_deploy.verification.judgement import points
+from sfsc_deploy.verification.judgement import judge, points
 from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import unverified
 

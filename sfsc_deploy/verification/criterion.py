@@ -1,0 +1,49 @@
+"""The compatibility criterion: a cross-test is at least the weaker of two self-tests.
+
+It is that of BCT (arXiv 2003.11942), taken many-to-many, and speaks of mAP. Rank-1 is held besides, within
+`max_rank1_loss`, because mAP may stay where first matches are lost. A violation counts only when it is larger than
+chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfsc_deploy.metrics import Retrieval
+from sfsc_deploy.verification.judgement import MORE_IMAGES, judge, judge_first
+from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
+from sfsc_deploy.verification.verdict import Finding, Status, unverified
+
+_WEAKER = "the weaker self-test"
+
+
+def criterion(
+    cross: Retrieval,
+    self_tests: Sequence[Retrieval],
+    identity: NDArray[np.int64],
+    limits: Thresholds = FLOAT32,
+    baseline: str = _WEAKER,
+) -> Finding:
+    """Does a pair meet the criterion, as far as these queries can tell?
+
+    Args:
+        cross: M(a, b) on Q queries.
+        self_tests: M(a, a) and M(b, b) on the same queries, as far as they are known.
+        identity: int64 [Q], of the queries.
+        limits: of the pair.
+        baseline: what the weaker self-test is called.
+
+    Returns:
+        Its value is the difference of mAP, or where that holds and rank-1 doesn't, of rank-1.
+    """
+    if not cross.queries:
+        return unverified("No query has a match in the gallery.", MORE_IMAGES)
+    of_map = judge(cross, min(self_tests, key=lambda found: found.map), identity, baseline, limits)
+    if of_map.status is Status.UNVERIFIED:
+        return of_map
+    weaker = min(self_tests, key=lambda found: found.rank(1))
+    of_first = judge_first(cross, weaker, identity, baseline, limits.max_rank1_loss)
+    told = of_first if of_first.status is Status.FAIL and of_map.status is Status.PASS else of_map
+    return replace(told, why=f"{of_map.why} {of_first.why}.", details={**of_map.details, **of_first.details})

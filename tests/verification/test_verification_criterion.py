@@ -1,0 +1,71 @@
+"""The compatibility criterion holds mAP and, within a limit, rank-1; each is measured by its own weaker self-test."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sfsc_deploy.metrics import Retrieval
+from sfsc_deploy.verification.criterion import criterion
+from sfsc_deploy.verification.thresholds import FLOAT32
+from sfsc_deploy.verification.verdict import Status
+
+QUERIES = 400
+IDENTITY = np.arange(QUERIES) // 4
+
+
+def found(average_precision: float, wrong_first: int) -> Retrieval:
+    """The first image is wrong of as many queries, those of a lower number among them; the same average precision."""
+    first = np.ones(QUERIES, dtype=np.int64)
+    first[np.random.default_rng(0).permutation(QUERIES)[:wrong_first]] = 2
+    return Retrieval(np.full(QUERIES, average_precision), first)
+
+
+def test_lost_first_matches_fail_however_mean_average_precision_rises() -> None:
+    finding = criterion(found(0.7, 60), [found(0.6, 20), found(0.65, 20)], IDENTITY)
+    assert finding.status is Status.FAIL
+    assert finding.value == pytest.approx(-0.1)
+    assert finding.threshold == pytest.approx(-FLOAT32.max_rank1_loss)
+    assert "mAP 70.0 %, the weaker self-test has 60.0 %: +10.0 points" in finding.why
+    assert "Rank-1 85.0 %, the weaker self-test 95.0 %: -10.0 points" in finding.why
+    assert finding.why.endswith("more than 1.0 points of first matches are lost beyond chance.")
+
+
+def test_a_loss_of_rank_1_within_its_limit_is_told_and_passes() -> None:
+    finding = criterion(found(0.6, 23), [found(0.6, 20)] * 2, IDENTITY)
+    assert finding.status is Status.PASS
+    assert finding.value == pytest.approx(0)
+    assert -0.02 < float(finding.details["rank1_low"]) <= float(finding.details["rank1_high"]) <= 0
+    assert "lost beyond" not in finding.why
+
+
+def test_a_policy_decides_how_much_of_rank_1_may_be_lost() -> None:
+    cross, own = found(0.6, 60), found(0.6, 20)
+    assert criterion(cross, [own], IDENTITY, replace(FLOAT32, max_rank1_loss=0.2)).status is Status.PASS
+    strict = replace(FLOAT32, max_rank1_loss=0.0)
+    assert criterion(found(0.6, 28), [own], IDENTITY, strict).status is Status.FAIL
+    assert criterion(found(0.6, 20), [own], IDENTITY, strict).status is Status.PASS
+
+
+def test_each_measure_has_a_weaker_side_of_its_own() -> None:
+    """One side has the lower mAP, the other the lower rank-1: a pair that reaches both lower ones is compatible."""
+    sides = [found(0.5, 10), found(0.8, 90)]
+    assert criterion(found(0.5, 90), sides, IDENTITY).status is Status.PASS
+    assert criterion(found(0.5, 130), sides, IDENTITY).status is Status.FAIL
+    assert criterion(found(0.45, 90), sides, IDENTITY).status is Status.FAIL
+
+
+def test_where_both_are_lost_mean_average_precision_is_the_value() -> None:
+    finding = criterion(found(0.4, 60), [found(0.6, 20)], IDENTITY)
+    assert finding.status is Status.FAIL
+    assert finding.value == pytest.approx(-0.2)
+
+
+def test_without_a_match_nothing_is_told() -> None:
+    none = Retrieval(np.full(QUERIES, np.nan), np.zeros(QUERIES, dtype=np.int64))
+    assert criterion(none, [none, none], IDENTITY).status is Status.UNVERIFIED
+
+
+def test_too_few_identities_tell_nothing_of_either() -> None:
+    few = np.arange(QUERIES) % 4
+    assert criterion(found(0.6, 60), [found(0.6, 0)], few).status is Status.UNVERIFIED
