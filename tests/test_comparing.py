@@ -152,11 +152,14 @@ def test_runs_of_an_older_version_are_not_taken_for_the_method_of_today(
     assert heard.known == [True]
 
 
-def test_another_runs_outcome_is_measured_anew(wanted: Callable[..., CompareRequest]) -> None:
+@pytest.mark.parametrize(
+    "other", [{"space": "f" * 64}, {"judged": ["mAP"]}], ids=["of another run", "judged otherwise"]
+)
+def test_another_outcome_is_measured_anew(wanted: Callable[..., CompareRequest], other: dict[str, object]) -> None:
     request = wanted("joint", seeds=1)
     compare(request, Heard())
     file = request.out / "joint-0" / "outcome.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"space": "f" * 64}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | other))
     heard = Heard()
     compare(request, heard)
     assert heard.known == [False]

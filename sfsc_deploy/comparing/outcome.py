@@ -14,6 +14,7 @@ from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.run_folder import METRICS, RunFolder
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder
 from sfsc_deploy.slicing import slice_submodel
+from sfsc_deploy.verification.criterion import MEASURES
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.verdict import Status
@@ -40,6 +41,8 @@ class Outcome(BaseModel):
     rank1: tuple[tuple[_Share, ...], ...]
     violations: int
     """Cells that fall short of the criterion by more than their 95 % interval."""
+    judged: tuple[str, ...] = ("mAP",)
+    """What the criterion was asked of; files of before don't tell, and mean mAP alone."""
     parameters: int
     """Of all networks that had to be trained."""
     seconds: float
@@ -82,7 +85,7 @@ class Outcome(BaseModel):
 
 
 def read(run: RunFolder) -> Outcome | None:
-    """What was measured of a run before; None where that is absent or of another run.
+    """What was measured of a run before; None where that is absent, of another run or judged otherwise.
 
     Raises:
         SfscError: the file is damaged.
@@ -91,7 +94,7 @@ def read(run: RunFolder) -> Outcome | None:
     if not file.exists():
         return None
     outcome = parse_json(Outcome, file.read_bytes(), file, "Remove it: it is measured anew.")
-    return outcome if outcome.space == run.space else None
+    return outcome if outcome.space == run.space and outcome.judged == MEASURES else None
 
 
 def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
@@ -108,6 +111,7 @@ def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
         map=_table([cell.map for cell in cells], size),
         rank1=_table([cell.rank1 for cell in cells], size),
         violations=sum(check.status is Status.FAIL for check in checks),
+        judged=MEASURES,
         parameters=_parameters(networks),
         seconds=_seconds(run.path / METRICS),
     )

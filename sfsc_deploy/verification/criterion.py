@@ -16,6 +16,9 @@ from sfsc_deploy.verification.judgement import MORE_IMAGES, judge, judge_first
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
 from sfsc_deploy.verification.verdict import Finding, Status, unverified
 
+MEASURES = ("mAP", "rank-1")
+"""What it is asked of."""
+
 _WEAKER = "the weaker self-test"
 
 
