@@ -55,6 +55,10 @@ class Compatibility(_Section):
     """Whether conflicts are looked for in every tensor or over the whole network at once."""
 
 
+_OF_EVERY_METHOD = {"evidence_scale", "old_generation"}
+"""Settings of compatibility that more than SFSC alone looks at."""
+
+
 class Init(_Section):
     """Weights to begin with."""
 
@@ -139,8 +143,16 @@ class Recipe(_Section):
         return self.widths[:1] if self.method == "unified" else self.widths
 
     def differing(self, other: "Recipe") -> list[str]:
-        """The settings, by name, in which another recipe differs."""
-        return [name for name in type(self).model_fields if getattr(self, name) != getattr(other, name)]
+        """The settings, by name, in which another recipe differs; not those that its method doesn't look at."""
+        mine, theirs = self._in_effect(), other._in_effect()
+        return [name for name in type(self).model_fields if getattr(mine, name) != getattr(theirs, name)]
+
+    def _in_effect(self) -> "Recipe":
+        """With defaults in place of what has no effect on the method."""
+        if self.method == "sfsc":
+            return self
+        heard = self.compatibility.model_dump(include=_OF_EVERY_METHOD)
+        return self.model_copy(update={"compatibility": Compatibility.model_validate(heard)})
 
     @property
     def identities_per_batch(self) -> int:

@@ -86,6 +86,17 @@ def test_a_recipe_survives_being_written() -> None:
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
 
 
+def test_recipes_differ_only_in_what_their_method_looks_at() -> None:
+    """Old runs of other methods stay valid where a default of SFSC changed."""
+    taught = {"prototypes": "all", "distillation": 0.5}
+    joint, bct = ({"method": method} for method in ("joint", "bct"))
+    assert Recipe.model_validate(joint | {"compatibility": taught}).differing(Recipe.model_validate(joint)) == []
+    assert Recipe.model_validate({"compatibility": taught}).differing(Recipe()) == ["compatibility"]
+    heard = Recipe.model_validate(bct | {"compatibility": {"old_generation": 2.0}})
+    assert heard.differing(Recipe.model_validate(bct)) == ["compatibility"]
+    assert Recipe.model_validate(joint).differing(Recipe.model_validate(bct)) == ["method"]
+
+
 def test_a_recipe_never_changes() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Recipe().epochs = 3  # type: ignore[misc]
