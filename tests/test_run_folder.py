@@ -67,9 +67,10 @@ def unfinished(tmp_path: Path) -> Path:
 
 
 def of_older_version(folder: Path) -> Path:
-    """As it was left by a version that didn't know yet which widths may teach the prototypes."""
+    """As it was left by a version that didn't know yet which widths may teach prototypes and head."""
     file = folder / RECIPE
-    file.write_text("".join(line for line in file.read_text().splitlines(True) if "prototypes" not in line))
+    lines = file.read_text().splitlines(True)
+    file.write_text("".join(line for line in lines if not line.startswith(("prototypes", "head"))))
     return folder
 
 
@@ -91,11 +92,16 @@ def test_a_subject_is_a_folder_and_perhaps_a_width(subject: str, folder: str, wi
 
 
 def test_a_run_of_an_older_version_was_trained_as_was_usual_then(folder: Path) -> None:
-    assert RunFolder.open(folder).recipe.compatibility.prototypes == "widest"
-    assert RunFolder.open(of_older_version(folder)).recipe.compatibility.prototypes == "all"
+    assert taught(folder) == ("mean", "widest")
+    assert taught(of_older_version(folder)) == ("all", "all")
     file = folder / RECIPE
     file.write_text(re.sub(r"\[compatibility\]\n(\w+ = .*\n)*", "", file.read_text()))
-    assert RunFolder.open(folder).recipe.compatibility.prototypes == "all"
+    assert taught(folder) == ("all", "all")
+
+
+def taught(folder: Path) -> tuple[str, str]:
+    settings = RunFolder.open(folder).recipe.compatibility
+    return settings.prototypes, settings.head
 
 
 def test_a_folder_may_have_the_sign_of_a_width_in_its_name(tmp_path: Path) -> None:

@@ -137,12 +137,13 @@ def interrupted(request: TrainRequest, step: int) -> Path:
 
 
 def of_older_version(folder: Path) -> Path:
-    """As it was left by a version that didn't know yet which widths may teach the prototypes."""
+    """As it was left by a version that didn't know yet which widths may teach prototypes and head."""
     recipe, checkpoint = folder / "recipe.toml", folder / "checkpoint.pt"
-    recipe.write_text("".join(line for line in recipe.read_text().splitlines(True) if "prototypes" not in line))
+    lines = recipe.read_text().splitlines(True)
+    recipe.write_text("".join(line for line in lines if not line.startswith(("prototypes", "head"))))
     content = torch.load(checkpoint, weights_only=True)
     settings = json.loads(content["recipe"])
-    del settings["compatibility"]["prototypes"]
+    del settings["compatibility"]["prototypes"], settings["compatibility"]["head"]
     torch.save(content | {"recipe": json.dumps(settings)}, checkpoint)
     return folder
 

@@ -52,6 +52,11 @@ class Output:
         """The same numbers without gradients."""
         return Output(self.embedding.detach(), self.prototypes.detach())
 
+    def teaching(self, share: float) -> "Output":
+        """The same numbers, whose prototypes get but a share of their gradient."""
+        heard = share * self.prototypes
+        return Output(self.embedding, heard + (self.prototypes - heard).detach())
+
     def seen_by(self, other: "Output") -> "Output":
         """These embeddings, before the prototypes of another one."""
         return Output(self.embedding, other.prototypes)
@@ -140,16 +145,21 @@ class Sfsc(_Discriminating):
     def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
         """See ``Method.loss``."""
         settings = self.recipe.compatibility
-        if anchor is None:
-            return self.weighed(self.base(output, target), self.evidence(output))
-        if settings.prototypes == "widest":
-            output = output.seen_by(output.detached())
+        output = self._teaching(output, widest=anchor is None)
         given = self.evidence(output)
+        if anchor is None:
+            return self.weighed(self.base(output, target), given)
         value = self._compatible(output, given, target)
         weight = settings.distillation
         if weight:
             value = value + weight * target.progress * distillation_loss(output.embedding, anchor.embedding)
         return self.weighed(value, given)
+
+    def _teaching(self, output: Output, *, widest: bool) -> Output:
+        taught_by = self.recipe.compatibility.prototypes
+        if taught_by == "mean":
+            return output.teaching(1 / len(self.recipe.trained_widths))
+        return output if widest or taught_by == "all" else output.seen_by(output.detached())
 
     def _compatible(self, output: Output, given: Evidence, target: Target) -> Tensor:
         settings = self.recipe.compatibility

@@ -38,8 +38,12 @@ class Compatibility(_Section):
     """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the loss of the widest model."""
     evidence_scale: Annotated[float, Field(gt=0, le=30)] = 16.0
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
-    prototypes: Literal["widest", "all"] = "widest"
-    """Which widths teach the shared prototypes: the widest alone, whom the narrower ones follow, or all of them."""
+    head: Literal["widest", "all"] = "widest"
+    """Which widths teach the head of the embedding: the widest alone, whose leading columns the narrower ones compute
+    with as they are, or all of them."""
+    prototypes: Literal["mean", "widest", "all"] = "mean"
+    """What the shared prototypes learn: the mean of what all widths would teach them, what the widest alone does, whom
+    the narrower ones follow, or all of it together, which makes them move faster the more widths there are."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
     distillation: Annotated[float, Field(ge=0)] = 2.0
@@ -142,6 +146,11 @@ class Recipe(_Section):
         """The widths that the run will have: ``unified`` puts the narrowest everywhere."""
         return self.widths[:1] if self.method == "unified" else self.widths
 
+    @property
+    def head_follows(self) -> bool:
+        """Whether the widest width alone teaches the head; of the other methods all do."""
+        return self.method == "sfsc" and self.compatibility.head == "widest"
+
     def differing(self, other: "Recipe") -> list[str]:
         """The settings, by name, in which another recipe differs; not those that its method doesn't look at."""
         mine, theirs = self._in_effect(), other._in_effect()
@@ -171,7 +180,7 @@ def completed(settings: dict[str, Any]) -> dict[str, Any]:
     known = settings.get("compatibility", {})
     if not isinstance(known, dict):
         return settings  # validation tells
-    return settings | {"compatibility": {"prototypes": "all"} | known}
+    return settings | {"compatibility": {"head": "all", "prototypes": "all"} | known}
 
 
 def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from trainer.architectures import build
 from trainer.backbone import ImageSize
 from trainer.errors import TrainerError
+from trainer.head import WidestHead
 from trainer.norms import EmbeddingNorm
 from trainer.slimmable import Region, Slimmable, SlimmableLinear, channels
 
@@ -57,20 +58,31 @@ class Supernet(nn.Module):
         dim: D, the dimension of the embedding at every width.
         identities: number of identities of the training set.
         image_size: height and width of the images in pixels.
+        head_follows: whether the widest width alone teaches the head of the embedding, or all do.
 
     Raises:
         TrainerError: unknown architecture, a size that it can't have, or widths that leave a layer without
             channels or two widths with the same ones.
     """
 
-    def __init__(self, arch: str, widths: Sequence[float], dim: int, identities: int, image_size: ImageSize) -> None:
+    def __init__(
+        self,
+        arch: str,
+        widths: Sequence[float],
+        dim: int,
+        identities: int,
+        image_size: ImageSize,
+        *,
+        head_follows: bool = False,
+    ) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.dim = dim
         backbone = build(arch, self.widths, image_size)
+        head = WidestHead if head_follows else SlimmableLinear
         self.net = EmbeddingNet(
             backbone,
-            SlimmableLinear(backbone.features, dim, heads=backbone.heads),
+            head(backbone.features, dim, heads=backbone.heads),
             EmbeddingNorm(dim, self.widths),
         )
         self.classifier = CosineClassifier(dim, identities)

@@ -1,0 +1,20 @@
+"""The head of the embedding, taught by the widest width alone."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainer.slimmable import SlimmableLinear
+
+
+class WidestHead(SlimmableLinear):
+    """A head whose leading columns narrower widths compute with as they are; only the widest changes them.
+
+    So all widths lay their features out as the widest one does, which is what lets them find in each other's galleries;
+    and the widest is not bent by what suits the narrower ones.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Linear gives it
+        """``[N, C(width)]`` to ``[N, D]``."""
+        _, inputs = self._shape(self.width)
+        weight = self.weight if self.width == 1 else self.weight.detach()
+        return F.linear(input, weight[:, :inputs])
