@@ -41,9 +41,9 @@ class Compatibility(_Section):
     head: Literal["widest", "all"] = "widest"
     """Which widths teach the head of the embedding: the widest alone, whose leading columns the narrower ones compute
     with as they are, or all of them."""
-    prototypes: Literal["mean", "widest", "all"] = "mean"
-    """What the shared prototypes learn: the mean of what all widths would teach them, what the widest alone does, whom
-    the narrower ones follow, or all of it together, which makes them move faster the more widths there are."""
+    prototypes: Literal["widest", "mean", "all"] = "widest"
+    """What the shared prototypes learn: what the widest alone teaches them, whom the narrower ones follow, the mean of
+    what all widths do, or all of it together, which moves them the faster the more widths there are."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
     distillation: Annotated[float, Field(ge=0)] = 2.0
