@@ -221,7 +221,7 @@ def test_ctrl_c_and_resume_end_at_the_same_weights(
 def test_a_run_of_an_older_version_goes_on_as_it_was_begun(
     request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
-    compatibility = {"prototypes": "all"}
+    compatibility = {"prototypes": "all", "head": "all"}
     whole = train(request_for(tmp_path / "whole", compatibility=compatibility), Heard())
     folder = of_older_version(interrupted(request_for(tmp_path / "old", compatibility=compatibility), 3))
     resumed = train(TrainRequest(resume=folder), Heard())
