@@ -73,8 +73,9 @@ def _reason(error: Exception) -> str:
 
 
 def _refuse_another(path: Path, saved: Recipe, recipe: Recipe) -> None:
+    then, now = saved.in_effect(), recipe.in_effect()
     differing = [
-        f"{name} (checkpoint {getattr(saved, name)}, now {getattr(recipe, name)})" for name in saved.differing(recipe)
+        f"{name} (checkpoint {getattr(then, name)}, now {getattr(now, name)})" for name in saved.differing(recipe)
     ]
     if differing:
         raise TrainerError(

@@ -11,7 +11,15 @@ class WidestHead(SlimmableLinear):
 
     So all widths lay their features out as the widest one does, which is what lets them find in each other's galleries;
     and the widest is not bent by what suits the narrower ones.
+
+    Args:
+        features: full number of channels of the input.
+        dim: D, the dimension of the embedding at every width.
+        heads: see ``Slimmable``.
     """
+
+    def __init__(self, features: int, dim: int, *, heads: int | None = None) -> None:
+        super().__init__(features, dim, heads=heads)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Linear gives it
         """``[N, C(width)]`` to ``[N, D]``."""

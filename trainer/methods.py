@@ -52,11 +52,6 @@ class Output:
         """The same numbers without gradients."""
         return Output(self.embedding.detach(), self.prototypes.detach())
 
-    def teaching(self, share: float) -> "Output":
-        """The same numbers, whose prototypes get but a share of their gradient."""
-        heard = share * self.prototypes
-        return Output(self.embedding, heard + (self.prototypes - heard).detach())
-
     def seen_by(self, other: "Output") -> "Output":
         """These embeddings, before the prototypes of another one."""
         return Output(self.embedding, other.prototypes)
@@ -128,7 +123,7 @@ class Sfsc(_Discriminating):
 
     The widest model learns to discriminate by the base loss, the narrower ones learn to be compatible, through a loss
     that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own,
-    and the prototypes are what it alone has learnt.
+    and prototypes and head (``trainer.head``) are what it alone has learnt.
     """
 
     one_network = True
@@ -145,21 +140,16 @@ class Sfsc(_Discriminating):
     def loss(self, output: Output, target: Target, anchor: Output | None) -> WidthLoss:
         """See ``Method.loss``."""
         settings = self.recipe.compatibility
-        output = self._teaching(output, widest=anchor is None)
-        given = self.evidence(output)
         if anchor is None:
-            return self.weighed(self.base(output, target), given)
+            return self.weighed(self.base(output, target), self.evidence(output))
+        if settings.prototypes == "widest":
+            output = output.seen_by(output.detached())
+        given = self.evidence(output)
         value = self._compatible(output, given, target)
         weight = settings.distillation
         if weight:
             value = value + weight * target.progress * distillation_loss(output.embedding, anchor.embedding)
         return self.weighed(value, given)
-
-    def _teaching(self, output: Output, *, widest: bool) -> Output:
-        taught_by = self.recipe.compatibility.prototypes
-        if taught_by == "mean":
-            return output.teaching(1 / len(self.recipe.trained_widths))
-        return output if widest or taught_by == "all" else output.seen_by(output.detached())
 
     def _compatible(self, output: Output, given: Evidence, target: Target) -> Tensor:
         settings = self.recipe.compatibility

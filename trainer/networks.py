@@ -71,5 +71,10 @@ def inherit(networks: Networks, old: Networks) -> bool:
 
 def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Supernet:
     return Supernet(
-        recipe.arch, widths, recipe.embedding_dim, identities, recipe.image_size, head_follows=recipe.head_follows
+        recipe.arch,
+        widths,
+        recipe.embedding_dim,
+        identities,
+        recipe.image_size,
+        widest_teaches_head=recipe.widest_teaches_head,
     )

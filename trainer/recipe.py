@@ -32,7 +32,11 @@ class Augmentation(_Section):
 
 
 class Compatibility(_Section):
-    """The two halves of SFSC: how a narrow model's loss is weighed (magnitude), how gradients are reconciled."""
+    """How widths are made to fit each other.
+
+    That is the two halves of SFSC, how a narrow model's loss is weighed (magnitude) and how gradients are reconciled
+    (direction), and in what the narrower ones follow the widest.
+    """
 
     loss: Literal["uncertainty", "plain"] = "uncertainty"
     """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the loss of the widest model."""
@@ -41,9 +45,8 @@ class Compatibility(_Section):
     head: Literal["widest", "all"] = "widest"
     """Which widths teach the head of the embedding: the widest alone, whose leading columns the narrower ones compute
     with as they are, or all of them."""
-    prototypes: Literal["widest", "mean", "all"] = "widest"
-    """What the shared prototypes learn: what the widest alone teaches them, whom the narrower ones follow, the mean of
-    what all widths do, or all of it together, which moves them the faster the more widths there are."""
+    prototypes: Literal["widest", "all"] = "widest"
+    """Which widths teach the shared prototypes: the widest alone, whom the narrower ones follow, or all of them."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
     distillation: Annotated[float, Field(ge=0)] = 2.0
@@ -147,16 +150,16 @@ class Recipe(_Section):
         return self.widths[:1] if self.method == "unified" else self.widths
 
     @property
-    def head_follows(self) -> bool:
+    def widest_teaches_head(self) -> bool:
         """Whether the widest width alone teaches the head; of the other methods all do."""
         return self.method == "sfsc" and self.compatibility.head == "widest"
 
     def differing(self, other: "Recipe") -> list[str]:
-        """The settings, by name, in which another recipe differs; not those that its method doesn't look at."""
-        mine, theirs = self._in_effect(), other._in_effect()
+        """The settings, by name, in which another recipe differs; not those that the method of each doesn't look at."""
+        mine, theirs = self.in_effect(), other.in_effect()
         return [name for name in type(self).model_fields if getattr(mine, name) != getattr(theirs, name)]
 
-    def _in_effect(self) -> "Recipe":
+    def in_effect(self) -> "Recipe":
         """With defaults in place of what has no effect on the method."""
         if self.method == "sfsc":
             return self

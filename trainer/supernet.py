@@ -58,7 +58,7 @@ class Supernet(nn.Module):
         dim: D, the dimension of the embedding at every width.
         identities: number of identities of the training set.
         image_size: height and width of the images in pixels.
-        head_follows: whether the widest width alone teaches the head of the embedding, or all do.
+        widest_teaches_head: whether it alone teaches the head of the embedding, or all widths do.
 
     Raises:
         TrainerError: unknown architecture, a size that it can't have, or widths that leave a layer without
@@ -73,13 +73,13 @@ class Supernet(nn.Module):
         identities: int,
         image_size: ImageSize,
         *,
-        head_follows: bool = False,
+        widest_teaches_head: bool = False,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.dim = dim
         backbone = build(arch, self.widths, image_size)
-        head = WidestHead if head_follows else SlimmableLinear
+        head = WidestHead if widest_teaches_head else SlimmableLinear
         self.net = EmbeddingNet(
             backbone,
             head(backbone.features, dim, heads=backbone.heads),

@@ -12,7 +12,7 @@ UNKNOWN = "·"
 
 @dataclass(frozen=True)
 class Score:
-    """A cell of the matrix: mAP and rank-1 in 0..1, and whether it misses the compatibility criterion."""
+    """A cell of the matrix: mAP and rank-1 in 0..1, and whether it is marked."""
 
     map: float
     rank1: float

@@ -115,7 +115,7 @@ def _matrix(verdict: "Verdict", names: Mapping[str, str]) -> Table:
         (names[cell.query], names[cell.gallery]): Score(cell.map, cell.rank1, (cell.query, cell.gallery) in below)
         for cell in verdict.matrix
     }
-    legend = "below the self-test of the weaker model, by more than chance"
+    legend = "misses the criterion"
     return matrix_table(list(names.values()), scores, f"Cross-test on {verdict.images}", legend)
 
 

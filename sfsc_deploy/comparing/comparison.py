@@ -66,7 +66,7 @@ class Standing:
 
     @property
     def violations(self) -> int:
-        """Cells of all seeds that fall short of the criterion by more than their interval."""
+        """Cells of all seeds that miss the criterion."""
         return sum(outcome.violations for outcome in self.outcomes)
 
     @property

@@ -14,14 +14,15 @@ from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.run_folder import METRICS, RunFolder
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder
 from sfsc_deploy.slicing import slice_submodel
-from sfsc_deploy.verification.criterion import MEASURES
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
+from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import Status
 from trainer.networks import Networks
 from trainer.supernet import Supernet
 
 FILE = "outcome.json"
+_ALLOWED = (FLOAT32.max_criterion_loss, FLOAT32.max_rank1_loss)
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -40,9 +41,9 @@ class Outcome(BaseModel):
     """``map[query][gallery]``."""
     rank1: tuple[tuple[_Share, ...], ...]
     violations: int
-    """Cells that fall short of the criterion by more than their 95 % interval."""
-    judged: tuple[str, ...] = ("mAP",)
-    """What the criterion was asked of; files of before don't tell, and mean mAP alone."""
+    """Cells that miss the criterion (`sfsc_deploy.verification.criterion`)."""
+    allowed: tuple[float, float] | None = None
+    """How much mAP and rank-1 a cell may lose beyond chance; None in files of before, which looked at mAP alone."""
     parameters: int
     """Of all networks that had to be trained."""
     seconds: float
@@ -94,7 +95,7 @@ def read(run: RunFolder) -> Outcome | None:
     if not file.exists():
         return None
     outcome = parse_json(Outcome, file.read_bytes(), file, "Remove it: it is measured anew.")
-    return outcome if outcome.space == run.space and outcome.judged == MEASURES else None
+    return outcome if outcome.space == run.space and outcome.allowed == _ALLOWED else None
 
 
 def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
@@ -111,7 +112,7 @@ def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
         map=_table([cell.map for cell in cells], size),
         rank1=_table([cell.rank1 for cell in cells], size),
         violations=sum(check.status is Status.FAIL for check in checks),
-        judged=MEASURES,
+        allowed=_ALLOWED,
         parameters=_parameters(networks),
         seconds=_seconds(run.path / METRICS),
     )

@@ -13,7 +13,7 @@ from sfsc_deploy.verification import fidelity, numerics
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.thresholds import MAX_MAP_LOSS, thresholds_of
-from sfsc_deploy.verification.verdict import Cell, Check, Finding, Status, measured, unverified, worst
+from sfsc_deploy.verification.verdict import Cell, Check, Finding, Status, measured, room, unverified, worst
 
 LOSS = "loss"
 _CANDIDATE = "it"
@@ -64,11 +64,7 @@ def _cross_test(embedding: NDArray[np.float32], probe: Probe) -> tuple[tuple[Cel
 def _worst(checks: list[Check]) -> Finding:
     """The check that decides."""
     status = worst(check.status for check in checks)
-    return min((check for check in checks if check.status is status), key=_value)
-
-
-def _value(check: Check) -> float:
-    return check.value if isinstance(check.value, float) else 0.0
+    return min((check for check in checks if check.status is status), key=room)
 
 
 def _loss(cells: tuple[Cell, ...], probe: Probe, width: float) -> Finding:

@@ -1,29 +1,33 @@
 """Is one retrieval at least as good as another one of the same queries? A loss counts when it is larger than chance."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Interval, Retrieval, paired_bootstrap
 from sfsc_deploy.verification.thresholds import FLOAT32, MIN_QUERIES, Thresholds
-from sfsc_deploy.verification.verdict import Finding, measured, unverified
+from sfsc_deploy.verification.verdict import Finding, Status, measured, unverified
 
 MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 """What lets more be told."""
+
+MEASURE, MAP, RANK1 = "measure", "mAP", "rank-1"
+"""Of the details: what value and threshold are of."""
 
 _ROUNDING = 1e-9
 """Points. Means of equal numbers differ by less, and one query of a million by more."""
 
 
-def judge(
+def judge_map(
     cross: Retrieval,
     weaker: Retrieval,
     cluster: NDArray[np.int64],
     baseline: str = "the weaker self-test",
     limits: Thresholds = FLOAT32,
 ) -> Finding:
-    """Is a cross-test at least what it is measured by, as far as these queries can tell?
+    """Is the mAP of a cross-test at least what it is measured by, as far as these queries can tell?
 
     Args:
         cross: M(a, b) on Q queries.
@@ -45,37 +49,47 @@ def judge(
     why = (
         f"mAP {percent(cross.map)}, {baseline} has {percent(weaker.map)}: {points(gain)} points (95 % "
         f"interval {points(interval.low)} to {points(interval.high, allowed)}, {cross.queries} queries of {identities} "
-        f"identities). A loss below about {_size(visible)} points would not show in these images."
+        f"identities). A loss of mAP below about {_size(visible)} points would not show in these images."
     )
     details = {"low": interval.low, "high": interval.high, "smallest_visible_loss": visible}
     return measured(interval.high >= allowed, why, gain, allowed or 0.0, details)
 
 
 def judge_first(
-    now: Retrieval, before: Retrieval, cluster: NDArray[np.int64], baseline: str, allowed: float = 0.0
+    cross: Retrieval, weaker: Retrieval, cluster: NDArray[np.int64], baseline: str, max_loss: float = 0.0
 ) -> Finding:
-    """Is the first image that is found a match as often? mAP may rise while fewer are.
+    """Is the first image that a cross-test finds a match as often? mAP may rise while fewer are.
+
+    Where a loss is allowed that is the room before an alarm, rather than something that a PASS proves: the interval of
+    some hundred queries is wider.
 
     Args:
-        now: of Q queries.
-        before: what it is measured by, on the same queries.
+        cross: of Q queries.
+        weaker: what it is measured by, on the same queries.
         cluster: int64 [Q], identity of each query, of 2 at least.
-        baseline: what `before` is called.
-        allowed: share of the queries that may be lost beyond chance.
+        baseline: what `weaker` is called.
+        max_loss: share of the queries that may be lost beyond chance.
     """
-    change = now.rank(1) - before.rank(1)
-    interval = paired_bootstrap(_is_first(now), _is_first(before), cluster)
-    lost = interval.high < -allowed
+    change = cross.rank(1) - weaker.rank(1)
+    interval = paired_bootstrap(_is_first(cross), _is_first(weaker), cluster)
+    lost = interval.high < -max_loss
     why = (
-        f"Rank-1 {percent(now.rank(1))}, {baseline} {percent(before.rank(1))}: {points(change)} points (95 % interval "
-        f"{points(interval.low)} to {points(interval.high, -allowed)}){_verdict_on_first(lost, allowed)}"
+        f"Rank-1 {percent(cross.rank(1))}, {baseline} {percent(weaker.rank(1))}: {points(change)} points (95 % "
+        f"interval {points(interval.low)} to {points(interval.high, -max_loss)}){_lost(max_loss) if lost else ''}"
     )
-    return measured(not lost, why, change, -allowed or 0.0, {"rank1_low": interval.low, "rank1_high": interval.high})
+    return measured(not lost, why, change, -max_loss or 0.0, {"rank1_low": interval.low, "rank1_high": interval.high})
 
 
-def _verdict_on_first(lost: bool, allowed: float) -> str:
-    more = f"more than {_size(allowed)} points of " if allowed else ""
-    return f", {more}first matches are lost beyond chance" if lost else ""
+def graver(of_map: Finding, of_first: Finding) -> Finding:
+    """The one of both that decides, and which that is (`measure`), with the details of both."""
+    by_rank1 = of_first.status is Status.FAIL and of_map.status is Status.PASS
+    details = {**of_map.details, **of_first.details, MEASURE: RANK1 if by_rank1 else MAP}
+    return replace(of_first if by_rank1 else of_map, details=details)
+
+
+def _lost(max_loss: float) -> str:
+    more = f"more than {_size(max_loss)} points of " if max_loss else ""
+    return f", {more}first matches are lost beyond chance"
 
 
 def _is_first(found: Retrieval) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Retrieval
-from sfsc_deploy.verification.judgement import judge, judge_first, percent
+from sfsc_deploy.verification.judgement import graver, judge_first, judge_map, percent
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
 from sfsc_deploy.verification.verdict import Details, Finding, Status
 
@@ -66,13 +66,13 @@ def judge_upgrade(
         of_its_width: whether `replaced` has the width of the new one, rather than being all there is to compare with.
     """
     which = "which it replaces," if of_its_width else "as no old artifact of its width was given,"
-    found = judge(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, {which}", limits)
-    if found.status is Status.UNVERIFIED:
-        return found
-    first = _first_matches(upgrade)
-    gravest = first if first.status is Status.FAIL and found.status is Status.PASS else found
-    why = f"{_CONCLUSION[gravest.status]}: {found.why} {first.why}{_backfilled(upgrade)}"
-    return replace(gravest, why=why, details=_details(upgrade, replaced, found, first))
+    of_map = judge_map(upgrade.now, upgrade.before, upgrade.identity, f"{replaced}, {which}", limits)
+    if of_map.status is Status.UNVERIFIED:
+        return of_map
+    of_first = _first_matches(upgrade)
+    decided = graver(of_map, of_first)
+    why = f"{_CONCLUSION[decided.status]}: {of_map.why} {of_first.why}{_backfilled(upgrade)}"
+    return replace(decided, why=why, details={**decided.details, **_details(upgrade, replaced)})
 
 
 def _first_matches(upgrade: Upgrade) -> Finding:
@@ -87,11 +87,9 @@ def _backfilled(upgrade: Upgrade) -> str:
     return f" On a gallery embedded anew: {percent(upgrade.backfilled.map)}." if upgrade.backfilled else ""
 
 
-def _details(upgrade: Upgrade, replaced: str, of_map: Finding, of_first: Finding) -> Details:
+def _details(upgrade: Upgrade, replaced: str) -> Details:
     anew = {"map_backfilled": upgrade.backfilled.map} if upgrade.backfilled else {}
     return {
-        **of_map.details,
-        **of_first.details,
         "rank1_before": upgrade.before.rank(1),
         "rank1_now": upgrade.now.rank(1),
         "negative_flips": upgrade.lost,

@@ -152,7 +152,13 @@ class Check(Finding):
 def closest_call(checks: Iterable[Check]) -> Check | None:
     """Of the criterion on pairs, where it is met least; None where no pair was measured."""
     judged = [check for check in checks if check.name == "criterion" and isinstance(check.value, float)]
-    return min(judged, key=lambda check: float(check.value or 0), default=None)
+    return min(judged, key=room, default=None)
+
+
+def room(check: Check) -> tuple[bool, float]:
+    """How well a check is met whose value should be large: failures come first, then those nearest to their limit."""
+    value, limit = (float(number) if isinstance(number, float) else 0.0 for number in (check.value, check.threshold))
+    return check.status is not Status.FAIL, value - limit
 
 
 @dataclass(frozen=True)

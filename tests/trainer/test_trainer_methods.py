@@ -64,24 +64,6 @@ def test_prototypes_hear_the_widest_alone_unless_all_are_to_teach_them(kind: str
     assert taught(asked, None) == (True, True)
 
 
-@pytest.mark.parametrize("anchor", [None, output(1)], ids=["the widest", "a narrower one"])
-def test_prototypes_hear_the_mean_of_all_widths(anchor: Output | None) -> None:
-    """Which is the sum of what each tells, over their number; embeddings learn as before."""
-    learnt = {taught_by: gradients(taught_by, anchor) for taught_by in ("all", "mean")}
-    torch.testing.assert_close(learnt["mean"][0], learnt["all"][0])
-    torch.testing.assert_close(learnt["mean"][1], learnt["all"][1] / 4)
-
-
-def gradients(taught_by: str, anchor: Output | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of an embedding and of the prototypes."""
-    own = Output(output().embedding.requires_grad_(), output().prototypes.requires_grad_())
-    asked = method_of(recipe(prototypes=taught_by))
-    asked.loss(own, Target(IDENTITY, 1.0), anchor).value.backward()
-    assert own.embedding.grad is not None
-    assert own.prototypes.grad is not None
-    return own.embedding.grad, own.prototypes.grad
-
-
 def taught(method: Any, anchor: Output | None) -> tuple[bool, bool]:
     """Whether embeddings and prototypes get a gradient."""
     own = Output(output().embedding.requires_grad_(), output().prototypes.requires_grad_())

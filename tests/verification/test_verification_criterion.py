@@ -26,6 +26,7 @@ def test_lost_first_matches_fail_however_mean_average_precision_rises() -> None:
     assert finding.status is Status.FAIL
     assert finding.value == pytest.approx(-0.1)
     assert finding.threshold == pytest.approx(-FLOAT32.max_rank1_loss)
+    assert finding.details["measure"] == "rank-1"
     assert "mAP 70.0 %, the weaker self-test has 60.0 %: +10.0 points" in finding.why
     assert "Rank-1 85.0 %, the weaker self-test 95.0 %: -10.0 points" in finding.why
     assert finding.why.endswith("more than 1.0 points of first matches are lost beyond chance.")
@@ -59,6 +60,7 @@ def test_where_both_are_lost_mean_average_precision_is_the_value() -> None:
     finding = criterion(found(0.4, 60), [found(0.6, 20)], IDENTITY)
     assert finding.status is Status.FAIL
     assert finding.value == pytest.approx(-0.2)
+    assert finding.details["measure"] == "mAP"
 
 
 def test_without_a_match_nothing_is_told() -> None:

@@ -11,7 +11,7 @@ from sfsc_deploy.metrics import Labels, Retrieval, retrieve
 from sfsc_deploy.verification import Status
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
-from sfsc_deploy.verification.judgement import judge, points
+from sfsc_deploy.verification.judgement import judge_map, points
 from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import unverified
 
@@ -79,21 +79,21 @@ def test_a_loss_within_chance_is_no_violation_but_the_same_loss_of_many_is() -> 
     weaker = retrieval([1.0] * 400)
     identity = np.arange(400)
     few, many = [0.5] * 3 + [1.0] * 397, [0.5] * 30 + [1.0] * 370
-    assert judge(retrieval(few), weaker, identity).status is Status.PASS
-    assert judge(retrieval(many), weaker, identity).status is Status.FAIL
+    assert judge_map(retrieval(few), weaker, identity).status is Status.PASS
+    assert judge_map(retrieval(many), weaker, identity).status is Status.FAIL
 
 
 def test_queries_of_one_identity_count_as_one_witness() -> None:
     """40 queries lost, but of one identity of 20: chance may have drawn it."""
     lost = np.array([0.1] * 40 + [1.0] * 760)
     weaker = retrieval([1.0] * 800)
-    assert judge(retrieval(lost.tolist()), weaker, np.arange(800) // 40).status is Status.PASS
-    assert judge(retrieval(lost.tolist()), weaker, np.arange(800)).status is Status.FAIL
+    assert judge_map(retrieval(lost.tolist()), weaker, np.arange(800) // 40).status is Status.PASS
+    assert judge_map(retrieval(lost.tolist()), weaker, np.arange(800)).status is Status.FAIL
 
 
 def test_the_reason_tells_the_interval_and_the_smallest_loss_that_would_show() -> None:
     cross = retrieval(([0.9] * 10 + [1.0] * 10) * 2)
-    finding = judge(cross, retrieval([1.0] * 40), np.arange(40))
+    finding = judge_map(cross, retrieval([1.0] * 40), np.arange(40))
     assert finding.value == pytest.approx(-0.05)
     assert finding.details["low"] < finding.value < finding.details["high"] < 0
     visible = finding.details["smallest_visible_loss"]
@@ -102,7 +102,7 @@ def test_the_reason_tells_the_interval_and_the_smallest_loss_that_would_show() -
 
 
 def test_where_nothing_changed_the_rule_of_three_tells_what_could_have_been_missed() -> None:
-    finding = judge(retrieval([1.0] * 60), retrieval([1.0] * 60), np.arange(60) // 2)
+    finding = judge_map(retrieval([1.0] * 60), retrieval([1.0] * 60), np.arange(60) // 2)
     assert finding.status is Status.PASS
     assert finding.details["smallest_visible_loss"] == pytest.approx(3 / 30)
 
@@ -169,7 +169,7 @@ def test_a_device_that_wants_more_evidence_gets_it_of_each_pair() -> None:
 
 def test_a_loss_that_would_show_is_told_however_small_it_is() -> None:
     cross = retrieval([0.999] * 20 + [1.0] * 20_000)
-    finding = judge(cross, retrieval([1.0] * 20_020), np.arange(20_020))
+    finding = judge_map(cross, retrieval([1.0] * 20_020), np.arange(20_020))
     assert 0 < finding.details["smallest_visible_loss"] < 1e-5
     assert "below about 0.00004 points would not show" in finding.why
 
@@ -178,7 +178,7 @@ def test_a_loss_that_would_show_is_told_however_small_it_is() -> None:
 def test_an_interval_that_misses_its_limit_does_not_look_as_if_it_reached_it(allowed: float, told: str) -> None:
     weaker, high = retrieval([1.0] * 40), -allowed - 0.0003
     cross = retrieval([1.0 + high] * 20 + [1.0 + high - 1e-6] * 20)
-    finding = judge(cross, weaker, np.arange(40), limits=replace(FLOAT32, max_criterion_loss=allowed))
+    finding = judge_map(cross, weaker, np.arange(40), limits=replace(FLOAT32, max_criterion_loss=allowed))
     assert finding.status is Status.FAIL
     assert told in finding.why
 
@@ -191,5 +191,5 @@ def test_points_have_digits_enough(difference: float, told: str) -> None:
 
 
 def test_where_all_changed_alike_the_rule_of_three_tells_as_well() -> None:
-    finding = judge(retrieval([0.7] * 60), retrieval([0.8] * 60), np.arange(60) // 7)
+    finding = judge_map(retrieval([0.7] * 60), retrieval([0.8] * 60), np.arange(60) // 7)
     assert finding.details["smallest_visible_loss"] == pytest.approx(3 / 9)

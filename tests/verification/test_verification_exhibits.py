@@ -16,7 +16,14 @@ from sfsc_deploy.verification import Check, Verdict
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.exhibits.gathering import MOST_ARTIFACTS, MOST_ROWS, Album, worst_rows
-from sfsc_deploy.verification.exhibits.lost import MOST_QUERIES, first_of, furthest_back, lost_queries, weakest_pair
+from sfsc_deploy.verification.exhibits.lost import (
+    MOST_QUERIES,
+    WeakestPair,
+    first_of,
+    furthest_back,
+    lost_queries,
+    weakest_pair,
+)
 from sfsc_deploy.verification.fidelity import COSINES
 from sfsc_deploy.verification.probes import ProbeAtHand
 from sfsc_deploy.verification.report import page
@@ -40,7 +47,7 @@ def rows_of(query: list[int], gallery: list[int], cameras: tuple[list[int], list
 def found(a: Rows, b: Rows) -> tuple[str, list[tuple[int, int, str, bool]]]:
     """Queries of b in the gallery of a."""
     known = {"a": Contestant("a", "s", a), "b": Contestant("b", "s", b)}
-    weaker, lost = lost_queries(("b", "a"), known, ALBUM)
+    weaker, lost = lost_queries(WeakestPair("b", "a"), known, ALBUM)
     return weaker, [
         (each.rank_before, each.rank_now, each.found_now.picture.name, each.found_now.right) for each in lost
     ]
@@ -89,7 +96,7 @@ def test_an_image_of_the_same_camera_is_not_what_was_found() -> None:
     a = Rows("sample", UNIT[[0]], UNIT[[0, 0, 1]], query, labels)
     b = Rows("sample", UNIT[[1]], UNIT[[1, 1, 2]], query, labels)
     known = {"a": Contestant("a", "s", a), "b": Contestant("b", "s", b)}
-    _, (lost,) = lost_queries(("b", "a"), known, Album(probe, None, PREPROCESSING))
+    _, (lost,) = lost_queries(WeakestPair("b", "a"), known, Album(probe, None, PREPROCESSING))
     assert lost.found_now.picture.name == "row 3, gallery image of identity 1 by camera 2"
     assert lost.found_before.picture.name == "row 2, gallery image of identity 0 by camera 2"
     assert (lost.found_before.right, lost.found_now.right) == (True, False)
@@ -99,8 +106,25 @@ def test_the_weakest_pair_is_that_of_the_report() -> None:
     def check(subject: str, gallery: str, value: float) -> Check:
         return Check.of("criterion", subject, measured(True, "", value, 0.0), gallery)
 
-    assert weakest_pair([check("a", "b", 0.1), check("b", "a", -0.2), check("a", "c", 0.0)]) == ("b", "a")
+    assert weakest_pair([check("a", "b", 0.1), check("b", "a", -0.2), check("a", "c", 0.0)]) == WeakestPair("b", "a")
     assert weakest_pair([]) is None
+
+
+def test_a_pair_that_fails_goes_before_one_that_passes_with_less() -> None:
+    """Points of mAP and of rank-1 aren't the same, and limits aside they would be compared."""
+    passes = Check.of("criterion", "a", measured(True, "", -0.045, 0.0, {"measure": "mAP"}), "b")
+    fails = Check.of("criterion", "b", measured(False, "", -0.04, -0.01, {"measure": "rank-1"}), "a")
+    assert weakest_pair([passes, fails]) == WeakestPair("b", "a", by_rank1=True)
+
+
+def test_the_weaker_side_is_that_by_what_decided() -> None:
+    def found(average_precision: float, rank: int) -> Retrieval:
+        return Retrieval(np.array([average_precision]), np.array([rank]))
+
+    low_map, low_rank1 = found(0.4, 1), found(0.5, 2)
+    by = {by_rank1: WeakestPair("a", "b", by_rank1).quality for by_rank1 in (False, True)}
+    assert min(low_map, low_rank1, key=by[False]) is low_map
+    assert min(low_map, low_rank1, key=by[True]) is low_rank1
 
 
 def test_pictures_are_of_few_artifacts_and_the_names_of_all() -> None:

@@ -13,7 +13,7 @@ from sfsc_deploy.cli.app import app
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import Retrieval
 from sfsc_deploy.verification import Check, Status
-from sfsc_deploy.verification.judgement import judge
+from sfsc_deploy.verification.judgement import judge_map
 from sfsc_deploy.verification.policy import DEFAULT, Overrides, read_policy
 from sfsc_deploy.verification.report import junit, markdown, page
 from sfsc_deploy.verification.thresholds import FLOAT16, FLOAT32, INT8, Thresholds
@@ -197,10 +197,10 @@ def retrieval(average_precision: float) -> Retrieval:
 
 def test_a_policy_may_tolerate_a_loss_of_the_criterion_and_ask_for_more_identities() -> None:
     cross, weaker, identity = retrieval(0.5), retrieval(0.52), np.arange(40) // 2
-    assert judge(cross, weaker, identity).status is Status.FAIL
-    lenient = judge(cross, weaker, identity, limits=replace(FLOAT32, max_criterion_loss=0.03))
+    assert judge_map(cross, weaker, identity).status is Status.FAIL
+    lenient = judge_map(cross, weaker, identity, limits=replace(FLOAT32, max_criterion_loss=0.03))
     assert (lenient.status, lenient.threshold) == (Status.PASS, -0.03)
-    careful = judge(weaker, cross, identity, limits=replace(FLOAT32, min_identities=21))
+    careful = judge_map(weaker, cross, identity, limits=replace(FLOAT32, min_identities=21))
     assert careful.status is Status.UNVERIFIED
     assert "of 21 are needed" in careful.why
 

@@ -31,9 +31,9 @@ def gather(
     """
     rows = worst_rows({name: (finding, probes[name]) for name, finding in fidelity.items()})
     pair = weakest_pair([check for check in checks if check.gallery in probes])
-    at_hand = probes[pair[0]] if pair else None
+    at_hand = probes[pair.query] if pair else None
     if pair is None or at_hand is None:
         return Exhibits(rows)
     album = Album(None if data else at_hand.probe, data, at_hand.probe.preprocessing)
     weaker, lost = lost_queries(pair, {each.name: each for each in contestants}, album, searches)
-    return Exhibits(rows, pair, weaker, lost)
+    return Exhibits(rows, pair.names, weaker, lost)

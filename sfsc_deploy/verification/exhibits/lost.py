@@ -1,6 +1,7 @@
 """The queries that a pair answers worst, compared with the self-test of its weaker side."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,31 +11,54 @@ from sfsc_deploy.verification.cross_test import Contestant, Searches
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.exhibits.contents import Found, LostQuery
 from sfsc_deploy.verification.exhibits.gathering import Album
+from sfsc_deploy.verification.judgement import MEASURE, RANK1
 from sfsc_deploy.verification.verdict import Check, closest_call
 
 MOST_QUERIES = 4
 
 
-def weakest_pair(checks: Sequence[Check]) -> tuple[str, str] | None:
-    """What embeds query and gallery where the criterion is met least; None where no pair was measured."""
+@dataclass(frozen=True)
+class WeakestPair:
+    """Where the criterion is met least."""
+
+    query: str
+    """What embeds the queries."""
+    gallery: str
+    by_rank1: bool = False
+    """Whether rank-1 decided that, rather than mAP."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of query and gallery."""
+        return self.query, self.gallery
+
+    def quality(self, found: Retrieval) -> float:
+        """What decided."""
+        return found.rank(1) if self.by_rank1 else found.map
+
+
+def weakest_pair(checks: Sequence[Check]) -> WeakestPair | None:
+    """Where the criterion is met least; None where no pair was measured."""
     weakest = closest_call(checks)
-    return (weakest.subject, weakest.gallery) if weakest and weakest.gallery else None
+    if weakest is None or weakest.gallery is None:
+        return None
+    return WeakestPair(weakest.subject, weakest.gallery, weakest.details.get(MEASURE) == RANK1)
 
 
 def lost_queries(
-    pair: tuple[str, str], contestants: Mapping[str, Contestant], album: Album, searches: Searches | None = None
+    pair: WeakestPair, contestants: Mapping[str, Contestant], album: Album, searches: Searches | None = None
 ) -> tuple[str, tuple[LostQuery, ...]]:
     """The weaker side of a pair, and the queries whose first match fell back furthest.
 
     Args:
-        pair: names of what embeds the queries, and the gallery.
+        pair: of two of the contestants.
         contestants: by name, both with embeddings of the same images.
         album: of these images.
         searches: what was measured of them before.
     """
     searches = searches or Searches()
-    query, gallery = sides = [contestants[name] for name in pair]
-    weaker = min(sides, key=lambda side: searches.of(side, side).map)
+    query, gallery = sides = [contestants[name] for name in pair.names]
+    weaker = min(sides, key=lambda side: pair.quality(searches.of(side, side)))
     before, now = searches.of(weaker, weaker), searches.of(query, gallery)
     own = weaker.embedded
     lost = (

@@ -34,8 +34,9 @@ def judge_operating_point(tried: Tried, pairs: Pairs, limits: Thresholds) -> Fin
 
     Strangers may not pass more than `max_fpr_ratio` times as often as on the anchor, nor right pairs more than
     `max_tpr_loss` less often than the weaker side accepts of its own. It fails where one of the two intervals lies
-    beyond its limit, and passes only where both lie within. Unlike that of the criterion, which is 0, these limits
-    leave room: what is sound can be proven with images enough, so that less need not pass.
+    beyond its limit, and passes only where both lie within. Unlike that of the criterion, whose mAP
+    may lose nothing, these limits leave room: what is sound can be proven with images enough, so that less need not
+    pass.
     """
     obstacle = _obstacle(tried, limits)
     if obstacle is not None:
