@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,28 +10,23 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from fleet import portraits
 from sfsc_deploy.binomial import largest_share
 from sfsc_deploy.bootstrap import Interval, pairs_bootstrap, ratio_bootstrap
 from sfsc_deploy.cli.app import app
-from sfsc_deploy.data.dataset import DataSet, Split
 from sfsc_deploy.errors import SfscError
 from sfsc_deploy.metrics import JUNK, Labels
-from sfsc_deploy.verification import Artifact, Check, Status
+from sfsc_deploy.verification import Check, Status
 from sfsc_deploy.verification.cross_test import Contestant
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.operating_point import (
     acceptance,
-    chosen_anchor,
     operating_points,
-    refuse_new_anchor,
     refuse_senseless,
 )
 from sfsc_deploy.verification.operating_point.acceptance import Accepted, Pairs, accepted, tuned
 from sfsc_deploy.verification.operating_point.trying import Tried
 from sfsc_deploy.verification.thresholds import FLOAT32, INT8, Thresholds, limits_of_pair
 from sfsc_deploy.verification.verdict import unverified
-from sfsc_deploy.verification.verify import verify
 
 DIM, FPR = 32, 0.01
 
@@ -352,83 +346,10 @@ def test_without_an_anchor_nothing_is_proven() -> None:
     assert len(found) == 4
 
 
-def artifact(name: str, width: float | None, precision: str | None, space: str | None = "f" * 64) -> Artifact:
-    return Artifact(name, "onnx", space, width, precision, None, None)
-
-
-def test_the_anchor_is_the_widest_and_of_equal_ones_the_most_precise() -> None:
-    fleet = (
-        artifact("unknown", None, None),
-        artifact("narrow", 0.5, "float32"),
-        artifact("int8", 1.0, "mixed (float32: 2, int8: 10)"),
-        artifact("half", 1.0, "float16"),
-        artifact("full", 1.0, "float32"),
-        artifact("full again", 1.0, "float32"),
-    )
-    names = [each.name for each in fleet]
-    assert chosen_anchor(fleet, names) == "full"
-    assert chosen_anchor(fleet, [name for name in names if "full" not in name]) == "half"
-    assert chosen_anchor(fleet, ["narrow", "int8"]) == "int8"
-    assert chosen_anchor(fleet, []) is None
-
-
-def test_of_an_upgrade_the_anchor_is_of_the_old_generation() -> None:
-    """The threshold in the field was tuned there, however wide the new ones are."""
-    fleet = (
-        artifact("old", 0.5, "int8", "s"),
-        artifact("old too", 0.75, "int8", "s"),
-        artifact("new", 1.0, "float32", "t"),
-    )
-    names = [each.name for each in fleet]
-    assert chosen_anchor(fleet, names) == "new"
-    assert chosen_anchor(fleet, names, upgrade=True) == "old too"
-    assert chosen_anchor(fleet, ["new"], upgrade=True) is None
-    assert chosen_anchor((artifact("unknown", 1.0, "float32", None), *fleet), names, upgrade=True) is None
-
-
-def test_an_anchor_of_the_new_generation_is_refused() -> None:
-    spaces = {"old": "s", "unknown": None, "new": "t"}
-    with pytest.raises(SfscError, match="new is of the new generation") as refused:
-        refuse_new_anchor("new", spaces)
-    assert refused.value.remedy == "The threshold in the field was tuned on the old one. Name one of: old."
-    for anchor in ("old", "unknown", None):
-        refuse_new_anchor(anchor, spaces)
-    refuse_new_anchor("new", {"unknown": None, "new": "t"})
-
-
-@pytest.mark.parametrize("known_before", [True, False], ids=["by its sidecar", "by what it holds"])
-def test_an_anchor_is_known_as_new_with_or_without_a_sidecar(
-    exported: Path, exported_hastily: Path, tmp_path: Path, known_before: bool
-) -> None:
-    new = exported_hastily / "android.onnx"
-    if not known_before:
-        new = Path(shutil.copy(new, tmp_path))
-    data = DataSet("portraits", None, Split(), portraits(range(10), range(2)), portraits(range(10), range(2, 4)))
-    seen: list[str] = []
-    with pytest.raises(SfscError, match="is of the new generation"):
-        verify(
-            [str(exported / "server-cpu.onnx"), str(new)],
-            data=data,
-            upgrade=True,
-            fpr=0.05,
-            anchor=str(new),
-            on_progress=lambda subject, check: seen.append(check),
-        )
-    assert ("readable" in seen) is not known_before
-    assert "criterion" not in seen
-
-
 @pytest.mark.parametrize("fpr", [0.0, -1.0, 0.2, float("nan"), float("inf")])
 def test_a_rate_that_makes_no_sense_is_refused(fpr: float) -> None:
     with pytest.raises(SfscError, match="false positive rate"):
         refuse_senseless(fpr, None, ["a"])
-
-
-def test_an_anchor_must_be_a_subject_and_needs_a_rate() -> None:
-    with pytest.raises(SfscError, match="none of the subjects"):
-        refuse_senseless(0.01, "c", ["a", "b"])
-    with pytest.raises(SfscError, match="no rate"):
-        refuse_senseless(None, "a", ["a", "b"])
 
 
 def test_the_command_makes_it_only_when_asked(exported: Path) -> None:

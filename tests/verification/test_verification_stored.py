@@ -1,6 +1,7 @@
 """A gallery that is stored already: what passes, what fails, and what is said to be unknown."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -462,6 +463,7 @@ def test_where_the_makers_self_test_decides_it_is_not_guessed(
     check = of_gallery(verdict)["criterion"]
     assert check.status is Status.UNVERIFIED
     assert "depends on the self-test of the gallery's maker" in check.why
+    assert re.search(r"it is none if that has at most [\d.]+ % of mAP( and [\d.]+ % of rank-1)?\.", check.why)
     assert "sfsc-deploy embed" in (check.command or "")
 
 
