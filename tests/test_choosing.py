@@ -15,7 +15,7 @@ from fleet import PREPROCESSING, make_run, portraits
 from outlier import with_outlier
 from profiles import load
 from sfsc_deploy.artifact import Rung, Sidecar, read_embedded, write_sidecar
-from sfsc_deploy.choosing import export, judge_map
+from sfsc_deploy.choosing import export, judge
 from sfsc_deploy.cli.console import results
 from sfsc_deploy.cli.export_shown import show_ladder
 from sfsc_deploy.errors import SfscError
@@ -160,7 +160,7 @@ def test_a_mix_is_verified_like_anything_else(mixed: Exported, hurt: Path) -> No
 def test_a_file_that_does_not_run_here_does_not_pass(mixed: Exported, hurt: Path, tmp_path: Path) -> None:
     broken = Path(shutil.copy(mixed.file, tmp_path / "broken.onnx"))
     broken.write_bytes(broken.read_bytes()[:1000])
-    judgement = judge_map(broken, Probe.load(hurt / "probe.safetensors"), 1.0, "float32")
+    judgement = judge(broken, Probe.load(hurt / "probe.safetensors"), 1.0, "float32")
     assert not judgement.passed
     assert "broken.onnx" in judgement.why
 

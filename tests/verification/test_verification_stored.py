@@ -84,7 +84,7 @@ def judged(exported: Path, data: DataSet, rows: NDArray[np.float32], tmp_path: P
     """The verdict on the phone's artifact and a stored gallery, which is right unless something is changed."""
     artifact = exported / f"{PROFILE}.onnx"
 
-    def judge_map(changed: NDArray[Any] | None = None, names: list[str] | None = None, **facts: Any) -> Verdict:
+    def judge(changed: NDArray[Any] | None = None, names: list[str] | None = None, **facts: Any) -> Verdict:
         gallery = rows if changed is None else changed
         stored = store(
             tmp_path / "gallery.safetensors",
@@ -94,7 +94,7 @@ def judged(exported: Path, data: DataSet, rows: NDArray[np.float32], tmp_path: P
         )
         return verify([str(artifact)], data=data, gallery=stored)
 
-    return judge_map
+    return judge
 
 
 def of_gallery(verdict: Verdict) -> dict[str, Check]:
