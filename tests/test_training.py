@@ -137,7 +137,7 @@ def interrupted(request: TrainRequest, step: int) -> Path:
 
 
 def of_older_version(folder: Path) -> Path:
-    """As it was left by a version that didn't know yet which widths may teach prototypes and head."""
+    """As it was left by a version that didn't know yet which widths may teach the prototypes, or the head."""
     recipe, checkpoint = folder / "recipe.toml", folder / "checkpoint.pt"
     lines = recipe.read_text().splitlines(True)
     recipe.write_text("".join(line for line in lines if not line.startswith(("prototypes", "head"))))
@@ -221,7 +221,7 @@ def test_ctrl_c_and_resume_end_at_the_same_weights(
 def test_a_run_of_an_older_version_goes_on_as_it_was_begun(
     request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
-    compatibility = {"prototypes": "all", "head": "all"}
+    compatibility = {"prototypes": "all"}
     whole = train(request_for(tmp_path / "whole", compatibility=compatibility), Heard())
     folder = of_older_version(interrupted(request_for(tmp_path / "old", compatibility=compatibility), 3))
     resumed = train(TrainRequest(resume=folder), Heard())

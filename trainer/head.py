@@ -9,8 +9,7 @@ from trainer.slimmable import SlimmableLinear
 class WidestHead(SlimmableLinear):
     """A head whose leading columns narrower widths compute with as they are; only the widest changes them.
 
-    So all widths lay their features out as the widest one does, which is what lets them find in each other's galleries;
-    and the widest is not bent by what suits the narrower ones.
+    So the widest is not bent by what suits the narrower ones.
 
     Args:
         features: full number of channels of the input.

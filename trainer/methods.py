@@ -123,7 +123,7 @@ class Sfsc(_Discriminating):
 
     The widest model learns to discriminate by the base loss, the narrower ones learn to be compatible, through a loss
     that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own,
-    and prototypes and head (``trainer.head``) are what it alone has learnt.
+    and the prototypes are what it alone has learnt.
     """
 
     one_network = True

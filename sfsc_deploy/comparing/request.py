@@ -30,7 +30,7 @@ _ALL = (
     Contender(
         "sfsc-paper",
         "both halves as in the paper, the widest followed in nothing",
-        {"method": "sfsc", "compatibility": {"distillation": 0.0, "head": "all", "prototypes": "all"}},
+        {"method": "sfsc", "compatibility": {"distillation": 0.0, "prototypes": "all"}},
     ),
     Contender(
         "sfsc-magnitude",

@@ -19,7 +19,7 @@ NOTE = (
     "mAP in percent, mean over seeds ± standard error. Mean of the matrix: queries by every model on the gallery of "
     "every model. Lead of the first: by how many points the first method's mean is larger, seed by seed. Worst cell: "
     "smallest difference, in points, of a cross-test to the self-test of its weaker model. Violations: cells, of all "
-    "seeds, that miss the criterion: short of that self-test beyond their 95 % interval, or by more than a point of "
+    "seeds, that miss the criterion: short of that self-test beyond their 95 % interval, or by more than 5 points of "
     "rank-1 beyond its own. Parameters: of all networks that are "
     "trained. Training: on this machine, as busy as it was."
 )

@@ -72,12 +72,12 @@ def judge_first(
     """
     change = cross.rank(1) - weaker.rank(1)
     interval = paired_bootstrap(_is_first(cross), _is_first(weaker), cluster)
-    lost = interval.high < -max_loss
     why = (
         f"Rank-1 {percent(cross.rank(1))}, {baseline} {percent(weaker.rank(1))}: {points(change)} points (95 % "
-        f"interval {points(interval.low)} to {points(interval.high, -max_loss)}){_lost(max_loss) if lost else ''}"
+        f"interval {points(interval.low)} to {points(interval.high, -max_loss)}){_lost(interval, max_loss)}"
     )
-    return measured(not lost, why, change, -max_loss or 0.0, {"rank1_low": interval.low, "rank1_high": interval.high})
+    details = {"rank1_change": change, "rank1_low": interval.low, "rank1_high": interval.high}
+    return measured(interval.high >= -max_loss, why, change, -max_loss or 0.0, details)
 
 
 def graver(of_map: Finding, of_first: Finding) -> Finding:
@@ -87,7 +87,12 @@ def graver(of_map: Finding, of_first: Finding) -> Finding:
     return replace(of_first if by_rank1 else of_map, details=details)
 
 
-def _lost(max_loss: float) -> str:
+def _lost(interval: Interval, max_loss: float) -> str:
+    """What is said of first matches that are lost beyond chance, whether or not that is allowed."""
+    if interval.high >= 0:
+        return ""
+    if interval.high >= -max_loss:
+        return f", first matches are lost beyond chance, though not more than {_size(max_loss)} points"
     more = f"more than {_size(max_loss)} points of " if max_loss else ""
     return f", {more}first matches are lost beyond chance"
 

@@ -70,6 +70,7 @@ def remarks(verdict: Verdict) -> tuple[str, ...]:
     """What a reader should know even if all is well: the closest call, and what ran by proxy."""
     closest = closest_call(verdict.checks)
     found = [f"Weakest pair, {place(closest)}: {closest.why}"] if closest else []
+    found += _lost_first_matches(verdict)
     if verdict.policy is not None and verdict.policy.looser:
         found.insert(
             0, f"Thresholds of {verdict.policy.file}, looser than built in: {'; '.join(verdict.policy.looser)}."
@@ -102,6 +103,24 @@ def _blame(place_and_step: tuple[str, Step]) -> str:
 
 def _points(change: float | None) -> str:
     return "an unknown change" if change is None else f"{100 * change:+.1f} points"
+
+
+def _lost_first_matches(verdict: Verdict) -> list[str]:
+    """That rank-1 falls beyond chance where the criterion passes, in one sentence for all pairs."""
+    passed = [check for check in verdict.checks if check.name == "criterion" and check.status is Status.PASS]
+    lost = [(change, place(check)) for check in passed if (change := _rank1_lost(check)) is not None]
+    if not lost:
+        return []
+    change, where = min(lost)
+    pairs = "1 pair" if len(lost) == 1 else f"{len(lost)} pairs"
+    told = f"Rank-1 falls beyond chance in {pairs}, within what is allowed, most in {where}: {100 * change:+.1f} points"
+    return [f"{told} to the weaker self-test."]
+
+
+def _rank1_lost(check: Check) -> float | None:
+    """The change of rank-1, where its whole interval lies below 0."""
+    change, high = check.details.get("rank1_change"), check.details.get("rank1_high")
+    return change if isinstance(change, float) and isinstance(high, float) and high < 0 else None
 
 
 def objections(verdict: Verdict) -> tuple[Objection, ...]:

@@ -42,8 +42,9 @@ class Thresholds:
     min_identities: int = 8
     # The criterion as it is defined.
     max_criterion_loss: float = 0.0
-    # A few queries of some hundreds change sides in sound fleets. What mAP hides is more: 8 points were seen.
-    max_rank1_loss: float = 0.01
+    # The first image is often found by what one model alone makes of both. Fleets that were trained well lost up to 4.7
+    # points of that between their widths; 9 were seen where mAP told of nothing.
+    max_rank1_loss: float = 0.05
 
 
 FLOAT32 = Thresholds(

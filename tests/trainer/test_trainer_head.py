@@ -57,11 +57,10 @@ def gradients(head: SlimmableLinear, inputs: int) -> tuple[torch.Tensor, torch.T
 @pytest.mark.parametrize(
     ("settings", "follows"),
     [
-        ({}, True),
-        ({"compatibility": {"head": "all"}}, False),
-        ({"method": "joint"}, False),
-        ({"method": "unified"}, False),
-        ({"method": "bct"}, False),
+        ({}, False),
+        ({"compatibility": {"head": "widest"}}, True),
+        ({"method": "joint", "compatibility": {"head": "widest"}}, False),
+        ({"method": "bct", "compatibility": {"head": "widest"}}, False),
     ],
 )
 def test_a_recipe_says_who_teaches_it(settings: dict[str, Any], follows: bool) -> None:

@@ -114,7 +114,7 @@ def test_a_resumed_run_ends_at_the_same_weights(tmp_path: Path, method: str, ste
 
 def test_joint_gradients_are_the_sum() -> None:
     """As SFSC with the plain loss, where all teach the prototypes; without projection and distillation."""
-    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0, "head": "all", "prototypes": "all"}
+    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0, "prototypes": "all"}
     joint, sfsc = training("joint", epochs=1), training("sfsc", epochs=1, compatibility=halves_off)
     run(joint)
     run(sfsc)
