@@ -19,8 +19,8 @@ NOTE = (
     "mAP in percent, mean over seeds ± standard error. Mean of the matrix: queries by every model on the gallery of "
     "every model. Lead of the first: by how many points the first method's mean is larger, seed by seed. Worst cell: "
     "smallest difference, in points, of a cross-test to the self-test of its weaker model. Violations: cells, of all "
-    "seeds, that miss the criterion: short of that self-test beyond their 95 % interval, or by more than 5 points of "
-    "rank-1 beyond its own. Parameters: of all networks that are "
+    "seeds, that miss the criterion: beyond chance their mAP is below that self-test, or their rank-1 by more than 5 "
+    "points. Parameters: of all networks that are "
     "trained. Training: on this machine, as busy as it was."
 )
 
@@ -36,9 +36,13 @@ def title(comparison: Comparison) -> str:
     recipe, seeds = comparison.recipe, comparison.seeds
     height, width = recipe.image_size
     return (
-        f"{comparison.data}: {recipe.arch} at {height} x {width}, {recipe.epochs} epochs for every model, "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
+        f"{comparison.data}: {recipe.arch} at {height} x {width}, {_counted(recipe.epochs, 'epoch')} for every model, "
+        f"{_counted(seeds, 'seed')}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def markdown(comparison: Comparison, picture: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Retrieval
-from sfsc_deploy.verification.judgement import MORE_IMAGES, graver, judge_first, judge_map
+from sfsc_deploy.verification.judgement import MAP, MEASURE, MORE_IMAGES, graver, judge_first, judge_map
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
 from sfsc_deploy.verification.verdict import Finding, Status, unverified
 
@@ -45,4 +45,6 @@ def criterion(
         return of_map
     weaker = min(self_tests, key=lambda found: found.rank(1))
     of_first = judge_first(cross, weaker, identity, baseline, limits.max_rank1_loss)
-    return replace(graver(of_map, of_first), why=f"{of_map.why} {of_first.why}.")
+    decided = graver(of_map, of_first)
+    told = [of_map.why, f"{of_first.why}."]
+    return replace(decided, why=" ".join(told if decided.details[MEASURE] == MAP else reversed(told)))

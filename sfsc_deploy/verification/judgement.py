@@ -76,8 +76,11 @@ def judge_first(
         f"Rank-1 {percent(cross.rank(1))}, {baseline} {percent(weaker.rank(1))}: {points(change)} points (95 % "
         f"interval {points(interval.low)} to {points(interval.high, -max_loss)}){_lost(interval, max_loss)}"
     )
-    details = {"rank1_change": change, "rank1_low": interval.low, "rank1_high": interval.high}
-    return measured(interval.high >= -max_loss, why, change, -max_loss or 0.0, details)
+    limit = -max_loss or 0.0
+    ends = {"rank1_low": interval.low, "rank1_high": interval.high}
+    return measured(
+        interval.high >= limit, why, change, limit, {"rank1_change": change, "rank1_threshold": limit, **ends}
+    )
 
 
 def graver(of_map: Finding, of_first: Finding) -> Finding:
@@ -92,7 +95,7 @@ def _lost(interval: Interval, max_loss: float) -> str:
     if interval.high >= 0:
         return ""
     if interval.high >= -max_loss:
-        return f", first matches are lost beyond chance, though not more than {_size(max_loss)} points"
+        return f", first matches are lost beyond chance, though not surely more than {_size(max_loss)} points"
     more = f"more than {_size(max_loss)} points of " if max_loss else ""
     return f", {more}first matches are lost beyond chance"
 

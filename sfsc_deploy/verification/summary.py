@@ -108,19 +108,28 @@ def _points(change: float | None) -> str:
 def _lost_first_matches(verdict: Verdict) -> list[str]:
     """That rank-1 falls beyond chance where the criterion passes, in one sentence for all pairs."""
     passed = [check for check in verdict.checks if check.name == "criterion" and check.status is Status.PASS]
-    lost = [(change, place(check)) for check in passed if (change := _rank1_lost(check)) is not None]
+    lost = [(change, check) for check in passed if (change := _rank1_lost(check)) is not None]
     if not lost:
         return []
-    change, where = min(lost)
+    change, most = min(lost, key=lambda each: each[0])
+    low, high, limit = (_points(_number(most, f"rank1_{name}")) for name in ("low", "high", "threshold"))
     pairs = "1 pair" if len(lost) == 1 else f"{len(lost)} pairs"
-    told = f"Rank-1 falls beyond chance in {pairs}, within what is allowed, most in {where}: {100 * change:+.1f} points"
-    return [f"{told} to the weaker self-test."]
+    told = (
+        f"Rank-1 falls beyond chance in {pairs}, most in {place(most)}: {_points(change)} to the weaker self-test "
+        f"(95 % interval {low} to {high}). It would fail where the whole interval lies below {limit}."
+    )
+    return [told]
 
 
 def _rank1_lost(check: Check) -> float | None:
     """The change of rank-1, where its whole interval lies below 0."""
-    change, high = check.details.get("rank1_change"), check.details.get("rank1_high")
-    return change if isinstance(change, float) and isinstance(high, float) and high < 0 else None
+    change, high = _number(check, "rank1_change"), _number(check, "rank1_high")
+    return change if change is not None and high is not None and high < 0 else None
+
+
+def _number(check: Check, name: str) -> float | None:
+    value = check.details.get(name)
+    return value if isinstance(value, float) else None
 
 
 def objections(verdict: Verdict) -> tuple[Objection, ...]:

@@ -201,3 +201,9 @@ def test_a_page_of_eight_artifacts_stays_below_a_megabyte(broken: Verdict) -> No
     )
     shown = replace(broken, exhibits=replace(broken.exhibits, rows=rows))
     assert len(page(shown)) < 1_000_000
+
+
+def test_where_rank_1_decided_only_lost_first_matches_are_shown() -> None:
+    before, now = (Retrieval(np.full(4, 0.5), np.array(ranks)) for ranks in ([29, 1, 1, 2], [40, 3, 1, 9]))
+    assert list(furthest_back(before, now)) == [0, 3, 1]
+    assert list(furthest_back(before, now, first_alone=True)) == [1]

@@ -69,14 +69,22 @@ def lost_queries(
             found_before=first_of(own, own, row, album),
             found_now=first_of(query.embedded, gallery.embedded, row, album),
         )
-        for row in furthest_back(before, now)
+        for row in furthest_back(before, now, first_alone=pair.by_rank1)
     )
     return weaker.name, tuple(lost)
 
 
-def furthest_back(before: Retrieval, now: Retrieval) -> Iterator[int]:
-    """The few queries whose first match fell back, those that fell furthest first."""
+def furthest_back(before: Retrieval, now: Retrieval, *, first_alone: bool = False) -> Iterator[int]:
+    """The few queries whose first match fell back, those that fell furthest first.
+
+    Args:
+        before: with the weaker side alone.
+        now: of the pair.
+        first_alone: count only those whose first image was a match, for they are what rank-1 loses.
+    """
     fell = now.first_match - before.first_match  # a query without a match has 0 in both
+    if first_alone:
+        fell = np.where(before.first_match == 1, fell, 0)
     for row in np.argsort(-fell, kind="stable")[:MOST_QUERIES].tolist():
         if fell[row] > 0:
             yield row
