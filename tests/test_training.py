@@ -19,6 +19,7 @@ pytest.importorskip("kornia", reason="training varies its images with kornia")
 from PIL import Image  # noqa: E402
 
 from image_trees import truncate  # noqa: E402
+from older_run import older_recipe, older_settings  # noqa: E402
 from sfsc_deploy.errors import Interrupted, SfscError  # noqa: E402
 from sfsc_deploy.evaluation import Evaluation  # noqa: E402
 from sfsc_deploy.probe import Probe  # noqa: E402
@@ -137,14 +138,11 @@ def interrupted(request: TrainRequest, step: int) -> Path:
 
 
 def of_older_version(folder: Path) -> Path:
-    """As it was left by a version that didn't know yet which widths may teach the prototypes, or the head."""
-    recipe, checkpoint = folder / "recipe.toml", folder / "checkpoint.pt"
-    lines = recipe.read_text().splitlines(True)
-    recipe.write_text("".join(line for line in lines if not line.startswith(("prototypes", "head"))))
+    """As it was left before a run could choose all that it can today."""
+    checkpoint = folder / "checkpoint.pt"
+    older_recipe(folder / "recipe.toml")
     content = torch.load(checkpoint, weights_only=True)
-    settings = json.loads(content["recipe"])
-    del settings["compatibility"]["prototypes"], settings["compatibility"]["head"]
-    torch.save(content | {"recipe": json.dumps(settings)}, checkpoint)
+    torch.save(content | {"recipe": older_settings(content["recipe"])}, checkpoint)
     return folder
 
 

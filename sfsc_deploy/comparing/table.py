@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from sfsc_deploy.comparing.comparison import Comparison, Figure, Standing
+from sfsc_deploy.verification.thresholds import FLOAT32
+from sfsc_deploy.wording import number_of
 
 COLUMNS = (
     "method",
@@ -19,9 +21,9 @@ NOTE = (
     "mAP in percent, mean over seeds ± standard error. Mean of the matrix: queries by every model on the gallery of "
     "every model. Lead of the first: by how many points the first method's mean is larger, seed by seed. Worst cell: "
     "smallest difference, in points, of a cross-test to the self-test of its weaker model. Violations: cells, of all "
-    "seeds, that miss the criterion: beyond chance their mAP is below that self-test, or their rank-1 by more than 5 "
-    "points. Parameters: of all networks that are "
-    "trained. Training: on this machine, as busy as it was."
+    "seeds, that miss the criterion: beyond chance their mAP is below that self-test, or their rank-1 by more than "
+    f"{100 * FLOAT32.max_rank1_loss:g} points. Parameters: of all networks that are trained. Training: on this "
+    "machine, as busy as it was."
 )
 
 
@@ -36,13 +38,9 @@ def title(comparison: Comparison) -> str:
     recipe, seeds = comparison.recipe, comparison.seeds
     height, width = recipe.image_size
     return (
-        f"{comparison.data}: {recipe.arch} at {height} x {width}, {_counted(recipe.epochs, 'epoch')} for every model, "
-        f"{_counted(seeds, 'seed')}"
+        f"{comparison.data}: {recipe.arch} at {height} x {width}, {number_of(recipe.epochs, 'epoch')} for every model, "
+        f"{number_of(seeds, 'seed')}"
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def markdown(comparison: Comparison, picture: str) -> str:

@@ -15,6 +15,7 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.runtime import onnx_claims, ort_claims
 from sfsc_deploy.runtime.embedder import MAX_BATCH, Embedder
 from sfsc_deploy.runtime.settings import Settings
+from sfsc_deploy.wording import number_of
 
 CPU = "CPUExecutionProvider"
 _ONNX = ".onnx"
@@ -108,8 +109,8 @@ class OnnxEmbedder(Embedder):
             (embedding,) = self._session.run([self.outputs[0].name], {self.inputs[0].name: images})
             return np.asarray(embedding)
         except Exception as error:  # the types of ONNX Runtime have no base of their own
-            count = "1 image" if len(images) == 1 else f"{len(images)} images"
-            raise SfscError(f"{self.name} failed on a batch of {count}: {_reason(error)}", "Export it anew.") from error
+            batch = number_of(len(images), "image")
+            raise SfscError(f"{self.name} failed on a batch of {batch}: {_reason(error)}", "Export it anew.") from error
 
     def _release(self) -> None:
         self._session = None

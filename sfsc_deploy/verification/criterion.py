@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sfsc_deploy.metrics import Retrieval
-from sfsc_deploy.verification.judgement import MAP, MEASURE, MORE_IMAGES, graver, judge_first, judge_map
+from sfsc_deploy.verification.judgement import MAP, MEASURE, MORE_IMAGES, WEAKER, graver, judge_first, judge_map
 from sfsc_deploy.verification.thresholds import FLOAT32, Thresholds
 from sfsc_deploy.verification.verdict import Finding, Status, unverified
-
-_WEAKER = "the weaker self-test"
 
 
 def criterion(
@@ -24,7 +22,7 @@ def criterion(
     self_tests: Sequence[Retrieval],
     identity: NDArray[np.int64],
     limits: Thresholds = FLOAT32,
-    baseline: str = _WEAKER,
+    baseline: str = WEAKER,
 ) -> Finding:
     """Does a pair meet the criterion, as far as these queries can tell?
 

@@ -13,6 +13,9 @@ from sfsc_deploy.verification.verdict import Finding, Status, measured, unverifi
 MORE_IMAGES = "sfsc-deploy verify-compat ... --data DIR"
 """What lets more be told."""
 
+WEAKER = "the weaker self-test"
+"""What the criterion measures a pair by."""
+
 MEASURE, MAP, RANK1 = "measure", "mAP", "rank-1"
 """Of the details: what value and threshold are of."""
 
@@ -24,7 +27,7 @@ def judge_map(
     cross: Retrieval,
     weaker: Retrieval,
     cluster: NDArray[np.int64],
-    baseline: str = "the weaker self-test",
+    baseline: str = WEAKER,
     limits: Thresholds = FLOAT32,
 ) -> Finding:
     """Is the mAP of a cross-test at least what it is measured by, as far as these queries can tell?

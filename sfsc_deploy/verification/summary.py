@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfsc_deploy.runtime.embedder import RECORDED_ON, STAND_IN
+from sfsc_deploy.verification.judgement import points
 from sfsc_deploy.verification.verdict import Check, Status, Verdict, closest_call
 from sfsc_deploy.verification.waterfall import Step, Waterfall
+from sfsc_deploy.wording import number_of
 
 UNHASHED = (
     "no hash goes with the stored rows, so intact was not checked: whether they are still what was stored, and what "
@@ -108,28 +110,23 @@ def _points(change: float | None) -> str:
 def _lost_first_matches(verdict: Verdict) -> list[str]:
     """That rank-1 falls beyond chance where the criterion passes, in one sentence for all pairs."""
     passed = [check for check in verdict.checks if check.name == "criterion" and check.status is Status.PASS]
-    lost = [(change, check) for check in passed if (change := _rank1_lost(check)) is not None]
+    lost = [check for check in passed if _rank1(check, "high") < 0]
     if not lost:
         return []
-    change, most = min(lost, key=lambda each: each[0])
-    low, high, limit = (_points(_number(most, f"rank1_{name}")) for name in ("low", "high", "threshold"))
-    pairs = "1 pair" if len(lost) == 1 else f"{len(lost)} pairs"
+    most = min(lost, key=lambda check: _rank1(check, "change"))
+    change, low, high, limit = (points(_rank1(most, name)) for name in ("change", "low", "high", "threshold"))
     told = (
-        f"Rank-1 falls beyond chance in {pairs}, most in {place(most)}: {_points(change)} to the weaker self-test "
-        f"(95 % interval {low} to {high}). It would fail where the whole interval lies below {limit}."
+        f"Rank-1 falls beyond chance in {number_of(len(lost), 'pair')}, most in {place(most)}: {change} points to the "
+        f"weaker self-test (95 % interval {low} to {high}). It would fail where the whole interval lies below {limit} "
+        "points."
     )
     return [told]
 
 
-def _rank1_lost(check: Check) -> float | None:
-    """The change of rank-1, where its whole interval lies below 0."""
-    change, high = _number(check, "rank1_change"), _number(check, "rank1_high")
-    return change if change is not None and high is not None and high < 0 else None
-
-
-def _number(check: Check, name: str) -> float | None:
-    value = check.details.get(name)
-    return value if isinstance(value, float) else None
+def _rank1(check: Check, name: str) -> float:
+    """What a check tells of rank-1; 0 where that wasn't measured."""
+    value = check.details.get(f"rank1_{name}")
+    return value if isinstance(value, float) else 0.0
 
 
 def objections(verdict: Verdict) -> tuple[Objection, ...]:
