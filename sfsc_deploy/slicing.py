@@ -4,14 +4,16 @@ import copy
 from collections.abc import Callable
 
 from torch import nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from sfsc_deploy.errors import SfscError
+from trainer.alignment import linear
 from trainer.networks import Networks
 from trainer.slimmable import Slimmable, channels, keeps_whole_heads, widths_of_whole_heads, with_leading
-from trainer.supernet import Supernet
+from trainer.supernet import EmbeddingNet, Supernet
 
 
-def slice_submodel(networks: Networks, width: float) -> nn.Module:
+def slice_submodel(networks: Networks, width: float) -> EmbeddingNet:
     """The sub-model of a trained width.
 
     It has weights of its own, equal to the leading ones of the supernet, and the batch norms of its width.
@@ -32,12 +34,12 @@ def slice_submodel(networks: Networks, width: float) -> nn.Module:
             f"Width {width:g} was not trained: its batch norms would have no statistics. Trained: {trained}.",
             f"Choose a trained width, or train with --widths including {width:g}.",
         )
-    submodel = _replaced(networks.of(width), lambda layer: layer.plain(width))
+    submodel = _replaced(networks.of(width), lambda layer: layer.plain(width)).eval()
     _refuse_uncalibrated(submodel, width)
-    return submodel.eval()
+    return fuse_alignment(submodel)
 
 
-def slice_untrained(networks: Networks, width: float) -> nn.Module:
+def slice_untrained(networks: Networks, width: float) -> EmbeddingNet:
     """The sub-model of a width that was not trained; its batch norms have yet to see images (`recalibration`).
 
     Its norms take scale and offset from the next wider width that was trained, those of the leading channels. Taken
@@ -49,7 +51,8 @@ def slice_untrained(networks: Networks, width: float) -> nn.Module:
         width: below the widest that was trained.
 
     Returns:
-        A module as of `slice_submodel`, but for the statistics, which are the initial ones.
+        A module as of `slice_submodel`, but for the statistics, which are the initial ones, and the alignment, which
+        is the identity and stands by itself.
 
     Raises:
         SfscError: such a width can't be had.
@@ -59,7 +62,23 @@ def slice_untrained(networks: Networks, width: float) -> nn.Module:
     return _replaced(networks.of(wider), lambda layer: _untrained(layer, width, wider)).eval()
 
 
-def _replaced(supernet: Supernet, plain: Callable[[Slimmable], nn.Module]) -> nn.Module:
+def fuse_alignment(submodel: EmbeddingNet) -> EmbeddingNet:
+    """Let the head compute norm and alignment as well: all three are linear, and devices need but one layer.
+
+    Args:
+        submodel: plain; where it has no alignment, it is left as it is. Calculated in float64, rounded once.
+    """
+    head, norm, alignment = submodel.head, submodel.norm, submodel.alignment
+    if isinstance(alignment, nn.Linear) and isinstance(head, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+        normed = fuse_linear_bn_eval(copy.deepcopy(head).double(), copy.deepcopy(norm).double())
+        matrix = alignment.weight.detach()
+        weight, bias = (matrix.double() @ part.detach() for part in (normed.weight, normed.bias))
+        submodel.head = linear(weight.to(matrix), bias.to(matrix))
+        submodel.norm, submodel.alignment = nn.Identity(), nn.Identity()
+    return submodel
+
+
+def _replaced(supernet: Supernet, plain: Callable[[Slimmable], nn.Module]) -> EmbeddingNet:
     submodel = copy.deepcopy(supernet.net)
     for name, layer in list(submodel.named_modules()):
         if isinstance(layer, Slimmable):

@@ -27,7 +27,8 @@ from sfsc_deploy.run_folder import (  # noqa: E402
     write_json,
     write_recipe,
 )
-from tiny_supernet import calibrate, tiny_architecture, tiny_recipe, tiny_supernet  # noqa: E402
+from tiny_supernet import calibrate, tiny_architecture, tiny_recipe  # noqa: E402
+from trainer.networks import build  # noqa: E402
 from trainer.supernet import Supernet  # noqa: E402
 
 IDENTITIES = 6
@@ -45,8 +46,14 @@ def facts(space: str | None) -> RunFacts:
     return RunFacts(data="drawn", identities=IDENTITIES, preprocessing=PREPROCESSING, space=space, tools=tools)
 
 
+def tiny_networks(identities: int = IDENTITIES) -> Supernet:
+    supernet = build(tiny_recipe(), identities)
+    assert isinstance(supernet, Supernet)
+    return supernet
+
+
 def make_run(folder: Path) -> Supernet:
-    supernet = tiny_supernet(identities=IDENTITIES)
+    supernet = tiny_networks()
     calibrate(supernet)
     folder.mkdir(parents=True)
     save_file(supernet.state_dict(), folder / WEIGHTS)
@@ -85,17 +92,17 @@ def test_a_subject_is_a_folder_and_perhaps_a_width(subject: str, folder: str, wi
 
 
 def test_a_run_of_an_older_version_was_trained_as_was_usual_then(folder: Path) -> None:
-    assert taught(folder) == ("widest", "all")
+    assert brought_together_by(folder) == ("own", "consensus")
     file = folder / RECIPE
     older_recipe(file)
-    assert taught(folder) == ("all", "all")
+    assert brought_together_by(folder) == ("all", "none")
     file.write_text(re.sub(r"\[compatibility\]\n(\w+ = .*\n)*", "", file.read_text()))
-    assert taught(folder) == ("all", "all")
+    assert brought_together_by(folder) == ("all", "none")
 
 
-def taught(folder: Path) -> tuple[str, str]:
+def brought_together_by(folder: Path) -> tuple[str, str]:
     settings = RunFolder.open(folder).recipe.compatibility
-    return settings.prototypes, settings.head
+    return settings.head, settings.alignment
 
 
 def test_a_folder_may_have_the_sign_of_a_width_in_its_name(tmp_path: Path) -> None:
@@ -187,14 +194,14 @@ def test_truncated_weights_are_told(folder: Path) -> None:
 
 
 def test_weights_of_another_shape_are_told(folder: Path) -> None:
-    save_file(tiny_supernet(identities=IDENTITIES + 1).state_dict(), folder / WEIGHTS)
+    save_file(tiny_networks(IDENTITIES + 1).state_dict(), folder / WEIGHTS)
     with pytest.raises(SfscError, match=r"can't be read as the run's supernet: .*classifier\.weight"):
         load(folder)
 
 
 def test_weights_of_another_run_are_told(folder: Path) -> None:
     weights = load_file(folder / WEIGHTS)
-    weights["net.head.weight"][0, 0] += 1e-3
+    weights["net.head.layers.0.weight"][0, 0] += 1e-3
     save_file(weights, folder / WEIGHTS)
     with pytest.raises(SfscError, match=r"doesn't hold the weights that recipe\.toml speaks of"):
         load(folder)

@@ -1,5 +1,7 @@
 """A sub-model is what a width leaves of the supernet, as a plain module."""
 
+from collections.abc import Callable
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="slices torch modules")
@@ -52,8 +54,29 @@ def test_a_slice_is_plain_and_in_evaluation_mode() -> None:
     assert {type(layer) for layer in submodel.modules() if not list(layer.children())} == ORDINARY
 
 
-def test_changing_a_slice_leaves_the_supernet_alone() -> None:
-    supernet = calibrated()
+def aligned() -> Supernet:
+    supernet = tiny_supernet(own_heads=True, aligned=True)
+    calibrate(supernet)
+    return supernet.eval()
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_an_aligned_slice_computes_head_norm_and_alignment_in_one_layer(width: float) -> None:
+    supernet, images = aligned(), torch.randn(3, 3, SIDE, SIDE)
+    submodel = slice_submodel(supernet, width)
+    assert isinstance(submodel.head, nn.Linear)
+    assert (submodel.head.out_features, submodel.head.bias is None) == (DIM, False)
+    assert isinstance(submodel.norm, nn.Identity)
+    assert isinstance(submodel.alignment, nn.Identity)
+    with torch.inference_mode():
+        torch.testing.assert_close(submodel(images), supernet(images, width), atol=1e-5, rtol=1e-5)
+        step_by_step = supernet.net.norm(supernet.net.head(supernet.net.backbone(images)))
+        assert not torch.allclose(submodel(images), step_by_step, atol=0.01)
+
+
+@pytest.mark.parametrize("make", [calibrated, aligned])
+def test_changing_a_slice_leaves_the_supernet_alone(make: Callable[[], Supernet]) -> None:
+    supernet = make()
     before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
     for width in (0.5, 1.0):
         submodel = slice_submodel(supernet, width)

@@ -29,7 +29,9 @@ def supernets(draw: st.DrawFn) -> Supernet:
     narrow = draw(st.lists(share, max_size=3, unique=True))
     seed = draw(st.integers(0, 1000))
     try:
-        supernet = tiny_supernet((*sorted(narrow), 1.0), seed=seed, arch=arch)
+        own_heads, aligned = draw(st.booleans()), draw(st.booleans())
+        widths = (*sorted(narrow), 1.0)
+        supernet = tiny_supernet(widths, seed=seed, arch=arch, own_heads=own_heads, aligned=aligned)
     except TrainerError:
         assume(False)
     calibrate(supernet, seed)
@@ -82,7 +84,8 @@ def test_gradients_of_a_width_reach_all_that_it_owns_and_no_more(supernet: Super
                 outside[owned[name]] = 0
                 assert not outside.any(), name
             elif parameter.grad is not None and parameter.grad.any():
-                assert f".norms.{supernet.widths.index(width)}." in name
+                own = supernet.widths.index(width)
+                assert f".norms.{own}." in name or f"head.layers.{own}." in name
 
 
 @pytest.mark.parametrize("arch", TINY)

@@ -219,12 +219,12 @@ def test_ctrl_c_and_resume_end_at_the_same_weights(
 def test_a_run_of_an_older_version_goes_on_as_it_was_begun(
     request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
-    compatibility = {"prototypes": "all"}
+    compatibility = {"head": "all", "alignment": "none"}
     whole = train(request_for(tmp_path / "whole", compatibility=compatibility), Heard())
     folder = of_older_version(interrupted(request_for(tmp_path / "old", compatibility=compatibility), 3))
     resumed = train(TrainRequest(resume=folder), Heard())
     assert weights(folder) == weights(whole.path)
-    assert 'prototypes = "all"' in (folder / "recipe.toml").read_text()
+    assert 'alignment = "none"' in (folder / "recipe.toml").read_text()
     assert resumed.recipe == whole.recipe
 
 
@@ -232,12 +232,12 @@ def test_the_recipe_of_an_older_version_is_what_was_trained_then(
     request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
     recipe = of_older_version(interrupted(request_for(tmp_path / "old"), 1)) / "recipe.toml"
-    assert resolve_recipe(TrainRequest(recipe=recipe)).compatibility.prototypes == "all"
-    asked = TrainRequest(recipe=recipe, overrides={"compatibility": {"prototypes": "widest"}})
-    assert resolve_recipe(asked).compatibility.prototypes == "widest"
+    assert resolve_recipe(TrainRequest(recipe=recipe)).compatibility.alignment == "none"
+    asked = TrainRequest(recipe=recipe, overrides={"compatibility": {"alignment": "consensus"}})
+    assert resolve_recipe(asked).compatibility.alignment == "consensus"
     by_hand = tmp_path / "own.toml"
     by_hand.write_text("[compatibility]\ndistillation = 1.0\n")
-    assert resolve_recipe(TrainRequest(recipe=by_hand)).compatibility.prototypes == "widest"
+    assert resolve_recipe(TrainRequest(recipe=by_hand)).compatibility.alignment == "consensus"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainer import checkpoint
+from trainer.aligning import align, sample
 from trainer.augment import Augmenter
 from trainer.batches import BalancedBatches
 from trainer.collection import Added, Collection, Reconciled
@@ -111,6 +112,16 @@ class Training:
             on_step(report)
             if report.step % len(self.batches) == 0:
                 on_epoch(report.epoch)
+        self.align()
+
+    def align(self) -> None:
+        """Brings the widths together as they stand, where the recipe asks for it; it changes nothing in training."""
+        if not isinstance(self.networks, Supernet) or not self.recipe.aligned:
+            return
+        batches = sample(len(self.images.identity), self.recipe)
+        self.images.expect(batches)
+        align(self.networks, (self._normalised(self._pixels(batch)) for batch in batches))
+        self.images.expect(self._coming())
 
     def step(self, batch: NDArray[np.int64]) -> StepReport:
         """One step on the images of these indexes.
@@ -165,11 +176,17 @@ class Training:
             yield from self.batches.epoch(number)[first if number == epoch else 0 :]
 
     def _inputs(self, batch: NDArray[np.int64], progress: float) -> tuple[Tensor, Target]:
-        pixels = torch.from_numpy(self.images.read(batch)).to(self.device)
-        images = self._augment(pixels.permute(0, 3, 1, 2).float() / 255, self._seed())
-        mean, std = self._normalisation
+        images = self._augment(self._pixels(batch), self._seed())
         identity = torch.from_numpy(self.images.identity[batch]).to(self.device)
-        return (images - mean) / std, Target(identity, progress)
+        return self._normalised(images), Target(identity, progress)
+
+    def _pixels(self, batch: NDArray[np.int64]) -> Tensor:
+        pixels = torch.from_numpy(self.images.read(batch)).to(self.device)
+        return pixels.permute(0, 3, 1, 2).float() / 255
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        mean, std = self._normalisation
+        return (images - mean) / std
 
     def _backward_all(self, phase: Phase, images: Tensor, target: Target) -> dict[float, WidthLoss]:
         """The losses of a phase, their gradients collected; the widest goes first, because it may be the anchor."""

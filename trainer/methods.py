@@ -122,8 +122,8 @@ class Sfsc(_Discriminating):
     """Self-compatible training (arXiv 2206.08289).
 
     The widest model learns to discriminate by the base loss, the narrower ones learn to be compatible, through a loss
-    that rests on their uncertainty. Beyond the paper, they follow the widest: their embeddings are drawn to its own,
-    and the prototypes are what it alone has learnt.
+    that rests on their uncertainty. They may also follow the widest: be drawn to its embeddings, or recognised by
+    prototypes that it alone has taught. What brings them together once they are trained is ``trainer.alignment``.
     """
 
     one_network = True

@@ -35,7 +35,8 @@ class Separate(nn.Module):
         return embedding
 
 
-_CLASSIFIER = "classifier.weight"
+_OF_A_GENERATION = ("classifier.weight", "alignment.maps")
+"""Ends of the names of what a generation learns for itself."""
 
 Networks: TypeAlias = Supernet | Separate
 
@@ -56,13 +57,15 @@ def build(recipe: Recipe, identities: int) -> Networks:
 
 
 def inherit(networks: Networks, old: Networks) -> bool:
-    """Lets networks begin with the weights of an older generation, if both are built alike; classifiers stay random.
+    """Lets networks begin with the weights of an older generation, if both are built alike.
+
+    Classifiers stay random and alignments the identity: identities may be others, and widths have yet to be trained.
 
     Returns:
         Whether they do.
     """
-    weights = {name: tensor for name, tensor in old.state_dict().items() if not name.endswith(_CLASSIFIER)}
-    mine = {name: tensor for name, tensor in networks.state_dict().items() if not name.endswith(_CLASSIFIER)}
+    weights = {name: tensor for name, tensor in old.state_dict().items() if not name.endswith(_OF_A_GENERATION)}
+    mine = {name: tensor for name, tensor in networks.state_dict().items() if not name.endswith(_OF_A_GENERATION)}
     alike = {name: tensor.shape for name, tensor in weights.items()} == {n: tensor.shape for n, tensor in mine.items()}
     if alike:
         networks.load_state_dict(weights, strict=False)
@@ -76,5 +79,6 @@ def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Sup
         recipe.embedding_dim,
         identities,
         recipe.image_size,
-        widest_teaches_head=recipe.widest_teaches_head,
+        own_heads=recipe.own_heads,
+        aligned=recipe.aligned,
     )

@@ -35,23 +35,25 @@ class Compatibility(_Section):
     """How widths are made to fit each other.
 
     That is the two halves of SFSC, how a narrow model's loss is weighed (magnitude) and how gradients are reconciled
-    (direction), and in what the narrower ones follow the widest.
+    (direction), what widths share, and how they are brought together in the end.
     """
 
     loss: Literal["uncertainty", "plain"] = "uncertainty"
     """``uncertainty``: expected cross-entropy under a Dirichlet; ``plain``: the loss of the widest model."""
     evidence_scale: Annotated[float, Field(gt=0, le=30)] = 16.0
     """Evidence is exp(scale x cosine): the scale decides whether it can outgrow the number of identities."""
-    head: Literal["all", "widest"] = "all"
-    """Which widths teach the head of the embedding: all, or the widest alone, whose leading columns the narrower ones
-    compute with as they are. That retrieves better on some images, and keeps the widths less together."""
-    prototypes: Literal["widest", "all"] = "widest"
-    """Which widths teach the shared prototypes: the widest alone, whom the narrower ones follow, or all of them."""
+    head: Literal["own", "all"] = "own"
+    """Whether each width has a head of the embedding for itself, or all teach the leading columns of one."""
+    prototypes: Literal["all", "widest"] = "all"
+    """Which widths teach the shared prototypes: all, or the widest alone, whom the narrower ones then follow."""
     kl_weight: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of misleading evidence to the uniform Dirichlet, annealed linearly from 0."""
-    distillation: Annotated[float, Field(ge=0)] = 2.0
+    distillation: Annotated[float, Field(ge=0)] = 0.0
     """Final weight of the pull of a narrow model's embedding towards the widest one's of the same image, annealed
     linearly from 0: early on the widest has nothing to teach."""
+    alignment: Literal["consensus", "none"] = "consensus"
+    """Whether, once all widths are trained, each one's embedding is mapped linearly to what they together make of the
+    training images: see ``trainer.alignment``."""
     priority: Priority = "equal"
     """``uncertainty``: each width's gradient is weighed by its uncertainty relative to the mean of all."""
     old_generation: Annotated[float, Field(ge=0)] = 1.0
@@ -150,9 +152,14 @@ class Recipe(_Section):
         return self.widths[:1] if self.method == "unified" else self.widths
 
     @property
-    def widest_teaches_head(self) -> bool:
-        """Whether the widest width alone teaches the head; of the other methods all do."""
-        return self.method == "sfsc" and self.compatibility.head == "widest"
+    def own_heads(self) -> bool:
+        """Whether each width has a head for itself; where one network holds them all, other methods share one."""
+        return self.method == "sfsc" and self.compatibility.head == "own"
+
+    @property
+    def aligned(self) -> bool:
+        """Whether widths are brought together once they are trained; by other methods they are not."""
+        return self.method == "sfsc" and self.compatibility.alignment == "consensus"
 
     def differing(self, other: "Recipe") -> list[str]:
         """The settings, by name, in which another recipe differs; not those that the method of each doesn't look at."""
@@ -183,7 +190,7 @@ def completed(settings: dict[str, Any]) -> dict[str, Any]:
     known = settings.get("compatibility", {})
     if not isinstance(known, dict):
         return settings  # validation tells
-    return settings | {"compatibility": {"prototypes": "all"} | known}
+    return settings | {"compatibility": {"prototypes": "all", "head": "all", "alignment": "none"} | known}
 
 
 def parse_recipe(settings: dict[str, Any], source: str) -> Recipe:

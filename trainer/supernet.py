@@ -6,26 +6,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainer.alignment import Alignment
 from trainer.architectures import build
 from trainer.backbone import ImageSize
 from trainer.errors import TrainerError
-from trainer.head import WidestHead
+from trainer.head import HeadOfEachWidth
 from trainer.norms import EmbeddingNorm
 from trainer.slimmable import Region, Slimmable, SlimmableLinear, channels
 
 
 class EmbeddingNet(nn.Module):
-    """Backbone, head and the norm of the embedding: ``[N, 3, H, W]`` to ``[N, D]``, not yet L2-normalised."""
+    """Backbone, head, norm and alignment of the embedding: ``[N, 3, H, W]`` to ``[N, D]``, not yet L2-normalised."""
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, norm: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, norm: nn.Module, alignment: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.norm = norm
+        self.alignment = alignment
 
     def forward(self, images: Tensor) -> Tensor:
         """``[N, 3, H, W]`` float32, normalised, to ``[N, D]``."""
-        embedding: Tensor = self.norm(self.head(self.backbone(images)))
+        embedding: Tensor = self.alignment(self.norm(self.head(self.backbone(images))))
         return embedding
 
 
@@ -58,7 +60,8 @@ class Supernet(nn.Module):
         dim: D, the dimension of the embedding at every width.
         identities: number of identities of the training set.
         image_size: height and width of the images in pixels.
-        widest_teaches_head: whether it alone teaches the head of the embedding, or all widths do.
+        own_heads: whether each width has a head of the embedding for itself, or all share one.
+        aligned: whether each width's embedding is mapped to what all agree on, once they are trained.
 
     Raises:
         TrainerError: unknown architecture, a size that it can't have, or widths that leave a layer without
@@ -73,17 +76,21 @@ class Supernet(nn.Module):
         identities: int,
         image_size: ImageSize,
         *,
-        widest_teaches_head: bool = False,
+        own_heads: bool = False,
+        aligned: bool = False,
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
         self.dim = dim
         backbone = build(arch, self.widths, image_size)
-        head = WidestHead if widest_teaches_head else SlimmableLinear
+        features, heads = backbone.features, backbone.heads
         self.net = EmbeddingNet(
             backbone,
-            head(backbone.features, dim, heads=backbone.heads),
+            HeadOfEachWidth(features, dim, self.widths, heads=heads)
+            if own_heads
+            else SlimmableLinear(features, dim, heads=heads),
             EmbeddingNorm(dim, self.widths),
+            Alignment(dim, self.widths) if aligned else nn.Identity(),
         )
         self.classifier = CosineClassifier(dim, identities)
         self._refuse_degenerate_widths()

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import nn
 
 from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.files import write_text
@@ -18,7 +19,9 @@ from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import Status
+from trainer.alignment import Alignment
 from trainer.networks import Networks
+from trainer.slimmable import SlimmableLinear
 from trainer.supernet import Supernet
 
 FILE = "outcome.json"
@@ -131,10 +134,17 @@ def _table(values: list[float], size: int) -> tuple[tuple[float, ...], ...]:
 
 
 def _parameters(networks: Networks) -> int:
-    """A supernet is as large as its widest sub-model; separate networks add up."""
-    widths = networks.widths[-1:] if isinstance(networks, Supernet) else networks.widths
-    submodels = [slice_submodel(networks, width) for width in widths]
-    return sum(parameter.numel() for submodel in submodels for parameter in submodel.parameters())
+    """A supernet is as large as its widest sub-model and the heads that narrower ones have for themselves."""
+    submodels = [slice_submodel(networks, width) for width in networks.widths]
+    if not isinstance(networks, Supernet):
+        return sum(map(_size, submodels))
+    *narrower, widest = submodels
+    shared = isinstance(networks.net.head, SlimmableLinear) and not isinstance(networks.net.alignment, Alignment)
+    return _size(widest) + (0 if shared else sum(_size(model.head) for model in narrower))
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _seconds(metrics: Path) -> float:

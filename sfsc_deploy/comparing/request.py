@@ -29,8 +29,8 @@ _ALL = (
     Contender("sfsc", "the default", {"method": "sfsc"}),
     Contender(
         "sfsc-paper",
-        "both halves as in the paper, the widest followed in nothing",
-        {"method": "sfsc", "compatibility": {"distillation": 0.0, "prototypes": "all"}},
+        "both halves as in the paper, one head for all, no alignment",
+        {"method": "sfsc", "compatibility": {"head": "all", "alignment": "none"}},
     ),
     Contender(
         "sfsc-magnitude",

@@ -9,6 +9,7 @@ from sfsc_deploy.artifact import CrossTested, Untrained
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
 from sfsc_deploy.metrics import Retrieval
 from sfsc_deploy.probe import Probe
+from sfsc_deploy.realignment import realign
 from sfsc_deploy.recalibration import recalibrate
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder
@@ -42,7 +43,7 @@ class Submodels:
         return width in self.run.widths
 
     def of(self, width: float) -> nn.Module:
-        """The sub-model of a width; where it was not trained, with batch norms recalibrated on images.
+        """The sub-model of a width; where it was not trained, recalibrated and aligned on images.
 
         Raises:
             SfscError: a width that can't be had, or no images to recalibrate on.
@@ -52,6 +53,7 @@ class Submodels:
         if width not in self._made:
             submodel = slice_untrained(self.networks, width)
             recalibrate(submodel, self._images.images, self.run.preprocessing)
+            realign(submodel, self.networks, self._images.images, self.run.preprocessing)
             self._made[width] = submodel
         return self._made[width]
 

@@ -138,6 +138,7 @@ class _Run:
         self._training.save(self._folder / CHECKPOINT)
         every = self._request.evaluate_every
         if every and epoch % every == 0 and not last:
+            self._training.align()
             self._listener.evaluated(epoch, self._evaluate())
 
     def _evaluate(self) -> Evaluation:

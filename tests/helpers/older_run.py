@@ -1,10 +1,10 @@
-"""Runs as versions of before left them, which didn't know yet which widths may teach the prototypes, or the head."""
+"""Runs as versions of before left them, which knew neither alignment nor whom prototypes and head may hear."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-_LATER = ("prototypes", "head")
+_LATER = ("prototypes", "head", "alignment")
 
 
 def older_recipe(file: Path) -> None:

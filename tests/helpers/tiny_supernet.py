@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainer.alignment import Alignment
 from trainer.architectures import ARCHITECTURES
 from trainer.backbone import Backbone, ImageSize
 from trainer.images import LabelledImages
@@ -57,19 +58,27 @@ def tiny_architecture() -> Iterator[None]:
 
 
 def tiny_supernet(
-    widths: Sequence[float] = (0.5, 1.0), *, identities: int = 6, seed: int = 0, arch: str = "tiny"
+    widths: Sequence[float] = (0.5, 1.0),
+    *,
+    identities: int = 6,
+    seed: int = 0,
+    arch: str = "tiny",
+    own_heads: bool = False,
+    aligned: bool = False,
 ) -> Supernet:
     torch.manual_seed(seed)
     with tiny_architecture():
-        return Supernet(arch, widths, DIM, identities, (SIDE, SIDE))
+        return Supernet(arch, widths, DIM, identities, (SIDE, SIDE), own_heads=own_heads, aligned=aligned)
 
 
 def calibrate(model: nn.Module, seed: int = 7) -> None:
-    """Gives each norm statistics and affine parameters that change what it does, and each layer its biases."""
+    """Gives each norm statistics and affine parameters, each layer biases and each alignment maps that do something."""
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None:
             nn.init.uniform_(layer.bias, -0.5, 0.5, generator=generator)
+        if isinstance(layer, Alignment):
+            layer.maps += torch.empty_like(layer.maps).uniform_(-0.3, 0.3, generator=generator)
         if isinstance(layer, EmbeddingNorm | nn.LayerNorm):
             nn.init.uniform_(layer.weight, 0.5, 1.5, generator=generator)
             nn.init.uniform_(layer.bias, -0.5, 0.5, generator=generator)

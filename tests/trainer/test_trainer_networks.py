@@ -113,8 +113,8 @@ def test_a_resumed_run_ends_at_the_same_weights(tmp_path: Path, method: str, ste
 
 
 def test_joint_gradients_are_the_sum() -> None:
-    """As SFSC with the plain loss, where all teach the prototypes; without projection and distillation."""
-    halves_off = {"loss": "plain", "conflict": "none", "distillation": 0, "prototypes": "all"}
+    """As SFSC with the plain loss and one head for all; without projection and alignment."""
+    halves_off = {"loss": "plain", "conflict": "none", "head": "all", "alignment": "none"}
     joint, sfsc = training("joint", epochs=1), training("sfsc", epochs=1, compatibility=halves_off)
     run(joint)
     run(sfsc)
@@ -127,6 +127,16 @@ def test_a_generation_built_alike_begins_with_the_weights_of_the_old_one() -> No
     assert inherit(new, old)
     differing = {name for name, tensor in new.state_dict().items() if not torch.equal(tensor, old.state_dict()[name])}
     assert differing == {"classifier.weight"}
+
+
+def test_an_aligned_generation_hands_on_no_alignment() -> None:
+    """Its maps fit what its own widths had learnt; the new ones begin with the identity."""
+    old, new = training("sfsc"), training("sfsc", seed=1).networks
+    run(old)
+    assert inherit(new, old.networks)
+    maps = new.state_dict()["net.alignment.maps"]
+    assert torch.equal(maps, torch.eye(maps.shape[-1]).expand_as(maps))
+    assert not torch.equal(old.networks.state_dict()["net.alignment.maps"], maps)
 
 
 @pytest.mark.parametrize("other", [{"method": "joint", "widths": (0.25, 1.0)}, {"method": "bct"}])
