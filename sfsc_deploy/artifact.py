@@ -166,7 +166,7 @@ class Untrained(_Part):
     """A width that was not trained: what was made of it, and what it is worth.
 
     Attributes:
-        batch_norms: the images that its batch norms were recalibrated on.
+        batch_norms: the images that its batch norms, and its alignment where there is one, were fitted to.
         self_test: mAP, 0 to 1, on the probe, as of the float32 sub-model in torch.
         queries: of the probe, that count.
         trained: its cross-tests with every width that was trained, ascending.

@@ -3,13 +3,19 @@
 import copy
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from sfsc_deploy.errors import SfscError
-from trainer.alignment import linear
 from trainer.networks import Networks
-from trainer.slimmable import Slimmable, channels, keeps_whole_heads, widths_of_whole_heads, with_leading
+from trainer.slimmable import (
+    Slimmable,
+    channels,
+    keeps_whole_heads,
+    linear,
+    widths_of_whole_heads,
+    with_leading,
+)
 from trainer.supernet import EmbeddingNet, Supernet
 
 
@@ -63,19 +69,33 @@ def slice_untrained(networks: Networks, width: float) -> EmbeddingNet:
 
 
 def fuse_alignment(submodel: EmbeddingNet) -> EmbeddingNet:
-    """Let the head compute norm and alignment as well: all three are linear, and devices need but one layer.
+    """Let the head compute norm and alignment as well: all three are linear, and a device needs but one layer.
+
+    Calculated in float64 and rounded once.
 
     Args:
-        submodel: plain; where it has no alignment, it is left as it is. Calculated in float64, rounded once.
+        submodel: plain, with statistics; without an alignment it is left as it is.
+
+    Returns:
+        The same module, in evaluation mode.
     """
-    head, norm, alignment = submodel.head, submodel.norm, submodel.alignment
-    if isinstance(alignment, nn.Linear) and isinstance(head, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-        normed = fuse_linear_bn_eval(copy.deepcopy(head).double(), copy.deepcopy(norm).double())
-        matrix = alignment.weight.detach()
-        weight, bias = (matrix.double() @ part.detach() for part in (normed.weight, normed.bias))
-        submodel.head = linear(weight.to(matrix), bias.to(matrix))
-        submodel.norm, submodel.alignment = nn.Identity(), nn.Identity()
-    return submodel
+    if isinstance(submodel.alignment, nn.Identity):
+        return submodel.eval()
+    head, norm, alignment = (copy.deepcopy(layer).cpu().double().eval() for layer in _behind(submodel))
+    assert isinstance(head, nn.Linear)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(alignment, nn.Linear)
+    normed = fuse_linear_bn_eval(head, norm)
+    like = submodel.head.weight
+    assert isinstance(like, Tensor)
+    weight, bias = ((alignment.weight @ part).detach().to(like) for part in (normed.weight, normed.bias))
+    submodel.head, submodel.norm, submodel.alignment = linear(weight, bias), nn.Identity(), nn.Identity()
+    return submodel.eval()
+
+
+def _behind(submodel: EmbeddingNet) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """What comes behind the backbone."""
+    return submodel.head, submodel.norm, submodel.alignment
 
 
 def _replaced(supernet: Supernet, plain: Callable[[Slimmable], nn.Module]) -> EmbeddingNet:

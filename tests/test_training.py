@@ -29,6 +29,7 @@ from sfsc_deploy.training.plan import prepare, resolve_recipe  # noqa: E402
 from sfsc_deploy.training.run import train  # noqa: E402
 from tiny_supernet import DIM, SIDE, tiny_architecture  # noqa: E402
 from trainer.errors import TrainerError  # noqa: E402
+from trainer.loop import Training  # noqa: E402
 
 IDENTITIES, IMAGES_EACH = 8, 4
 EPOCHS, STEPS = 3, 6
@@ -521,6 +522,33 @@ def test_a_run_is_not_resumed_for_another_old_generation(
         train(TrainRequest(resume=folder), Heard())
 
 
+def test_what_is_measured_on_the_way_is_aligned(
+    request_for: Callable[..., TrainRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its end will be: unaligned, widths that learn apart would look as if they would never fit."""
+    happened: list[str] = []
+    align = Training.align
+    monkeypatch.setattr(Training, "align", lambda training: happened.append("aligned") or align(training))
+    heard = Heard()
+    monkeypatch.setattr(heard, "evaluated", lambda epoch, found: happened.append(f"measured {epoch}"))
+    train(replace(request_for(tmp_path / "run"), evaluate_every=1), heard)
+    assert happened == [part for epoch in range(1, EPOCHS + 1) for part in ("aligned", f"measured {epoch}")]
+
+
+def test_a_run_that_is_stopped_while_it_is_aligned_goes_on_to_the_same_end(
+    finished: tuple[RunFolder, Heard],
+    request_for: Callable[..., TrainRequest],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "align", lambda training: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            train(request_for(tmp_path / "run"), Heard())
+    train(TrainRequest(resume=tmp_path / "run"), Heard())
+    assert weights(tmp_path / "run") == weights(finished[0].path)
+
+
 def test_whether_a_generation_begins_with_the_old_weights_is_told(
     finished: tuple[RunFolder, Heard], request_for: Callable[..., TrainRequest], tmp_path: Path
 ) -> None:
@@ -530,6 +558,8 @@ def test_whether_a_generation_begins_with_the_old_weights_is_told(
     assert (alike.plans[0].inherits, other.plans[0].inherits) == (finished[0].path, None)
     assert run.facts.compatible_with is not None
     assert run.facts.compatible_with.weights
+    assert not any("random weights" in warning for warning in alike.plans[0].warnings)
+    assert any("begin with random weights" in warning for warning in other.plans[0].warnings)
 
 
 def test_other_weights_to_begin_with_replace_the_digest_of_the_recipe(tmp_path: Path) -> None:

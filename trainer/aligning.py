@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainer.alignment import IMAGES_A_DIMENSION, Alignment, consensus, fit
+from trainer.alignment import IMAGES_A_DIMENSION, Alignment, LeastSquares, consensus
 from trainer.recipe import Recipe
 from trainer.supernet import Supernet
 
@@ -25,24 +25,24 @@ def sample(images: int, recipe: Recipe) -> list[NDArray[np.int64]]:
     return np.array_split(chosen, -(-len(chosen) // recipe.batch_size))
 
 
-def align(supernet: Supernet, batches: Iterable[Tensor]) -> None:
+def align(supernet: Supernet, batches: Iterable[tuple[Tensor, Tensor | None]]) -> None:
     """Gives each width the map that brings its embeddings closest to the consensus of all.
 
     Args:
         supernet: with an alignment, trained; left in evaluation mode.
-        batches: of images, ``[N, 3, H, W]`` float32, normalised, without augmentation.
+        batches: images, ``[N, 3, H, W]`` float32, normalised, without augmentation, and what an older generation makes
+            of them, ``[N, D]``, L2-normalised: it has a voice in the consensus, where there is one that must be fitted.
     """
     alignment = supernet.net.alignment
     assert isinstance(alignment, Alignment)
     supernet.eval()
     alignment.reset()
+    squares = [LeastSquares(supernet.dim) for _ in supernet.widths]
     with torch.no_grad():
-        embeddings = torch.cat([_embedded(supernet, images) for images in batches], dim=1)
-        wanted = consensus(embeddings)
-        for width, embedding in zip(supernet.widths, embeddings, strict=True):
-            alignment.learn(width, fit(embedding, wanted))
-
-
-def _embedded(supernet: Supernet, images: Tensor) -> Tensor:
-    """``[K, N, D]``, L2-normalised, on the CPU."""
-    return torch.stack([F.normalize(supernet(images, width)) for width in supernet.widths]).cpu()
+        for images, older in batches:
+            embeddings = torch.stack([F.normalize(supernet(images, width)) for width in supernet.widths])
+            wanted = consensus(embeddings if older is None else torch.cat([embeddings, older[None]]))
+            for of_width, embedding in zip(squares, embeddings, strict=True):
+                of_width.see(embedding, wanted)
+        for width, of_width in zip(supernet.widths, squares, strict=True):
+            alignment.set_map(width, of_width.solve())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.slimmable import Slimmable
+from trainer.slimmable import Slimmable, linear
 
 IMAGES_A_DIMENSION = 32
 """Training images that maps are fitted to, for each dimension of the embedding: with half as many mAP was the same."""
@@ -41,7 +41,7 @@ class Alignment(Slimmable):
         """Goes back to the identity."""
         self.maps.copy_(torch.eye(self.maps.shape[-1]))
 
-    def learn(self, width: float, weight: Tensor) -> None:
+    def set_map(self, width: float, weight: Tensor) -> None:
         """Gives a width its map, ``[D, D]``."""
         self.maps[self.widths.index(width)] = weight
 
@@ -55,20 +55,11 @@ class Alignment(Slimmable):
         return None
 
 
-def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    """A layer with this weight ``[out, in]`` and bias ``[out]``."""
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    layer.weight = nn.Parameter(weight)
-    if bias is not None:
-        layer.bias = nn.Parameter(bias)
-    return layer
-
-
 def consensus(embeddings: Tensor) -> Tensor:
-    """What the widths together make of each image: the direction of the sum of their embeddings.
+    """What several models together make of each image: the direction of the sum of their embeddings.
 
     Args:
-        embeddings: ``[K, N, D]`` of K widths, L2-normalised.
+        embeddings: ``[M, N, D]`` of M models, L2-normalised.
 
     Returns:
         ``[N, D]``, L2-normalised.
@@ -76,22 +67,36 @@ def consensus(embeddings: Tensor) -> Tensor:
     return F.normalize(embeddings.sum(0), dim=1)
 
 
-def fit(embedding: Tensor, wanted: Tensor) -> Tensor:
-    """The linear map of embeddings that comes closest to wanted ones, by least squares drawn to the identity.
+class LeastSquares:
+    """The linear map of embeddings that comes closest to wanted ones, drawn to the identity.
 
     Without an offset, so that the length of a row is without effect on the direction that it is mapped to. What the
     images leave open stays as it is. It is one step of the alternating fit of generalised canonical correlation
-    (Carroll 1968) to a common target. Calculated in float64: few identities leave directions nearly empty.
+    (Carroll 1968) to a common target. Calculated in float64: few identities leave directions nearly empty. No image is
+    kept, so there may be any number.
 
     Args:
-        embedding: ``[N, D]``, L2-normalised.
-        wanted: ``[N, D]``, L2-normalised.
-
-    Returns:
-        ``[D, D]`` float32: the weight of a linear layer.
+        dim: D, the dimension of the embedding.
     """
-    rows, target = embedding.double().cpu(), wanted.double().cpu()
-    size = rows.shape[1]
-    prior = _PRIOR / size * torch.eye(size, dtype=rows.dtype)
-    solution: Tensor = torch.linalg.solve(rows.T @ rows + prior, rows.T @ target + prior)
-    return solution.T.float().contiguous()
+
+    def __init__(self, dim: int) -> None:
+        self._inner = _PRIOR / dim * torch.eye(dim, dtype=torch.float64)
+        self._outer = self._inner.clone()
+
+    def see(self, embedding: Tensor, wanted: Tensor) -> None:
+        """Takes in ``[N, D]`` and what they should be mapped to, both L2-normalised."""
+        rows, target = embedding.cpu().double(), wanted.cpu().double()
+        self._inner += rows.T @ rows
+        self._outer += rows.T @ target
+
+    def solve(self) -> Tensor:
+        """``[D, D]`` float32: the weight of a linear layer."""
+        solution: Tensor = torch.linalg.solve(self._inner, self._outer)
+        return solution.T.float().contiguous()
+
+
+def fit(embedding: Tensor, wanted: Tensor) -> Tensor:
+    """The map of ``LeastSquares`` for embeddings that are all at hand, ``[N, D]`` each."""
+    squares = LeastSquares(embedding.shape[1])
+    squares.see(embedding, wanted)
+    return squares.solve()

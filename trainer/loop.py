@@ -16,6 +16,7 @@ from trainer.augment import Augmenter
 from trainer.batches import BalancedBatches
 from trainer.collection import Added, Collection, Reconciled
 from trainer.errors import TrainerError
+from trainer.generation import OldEmbeddings
 from trainer.images import TrainingImages
 from trainer.methods import FittingOldGeneration, Method, Output, Phase, Target, WidthLoss, method_of
 from trainer.networks import Networks, build
@@ -47,16 +48,13 @@ class Training:
     Args:
         recipe: of the run.
         images: what to train on.
-        old_prototypes: ``[K, D]`` float32, L2-normalised: what an older generation, which the run must fit, makes of
-            the K identities; None where it needn't fit any.
+        old: what an older generation, which the run must fit, makes of the images; None where it needn't fit any.
 
     Raises:
         TrainerError: too few identities for a batch, or a recipe that doesn't fit.
     """
 
-    def __init__(
-        self, recipe: Recipe, images: TrainingImages, old_prototypes: NDArray[np.float32] | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, images: TrainingImages, old: OldEmbeddings | None = None) -> None:
         identities = int(images.identity.max()) + 1
         _refuse_too_few(identities, recipe)
         self.recipe = recipe
@@ -68,7 +66,8 @@ class Training:
         self.batches = BalancedBatches(
             images.identity, recipe.identities_per_batch, recipe.images_per_identity, recipe.seed
         )
-        self._method = self._fitting(old_prototypes)
+        self._old = old
+        self._method = self._fitting(old)
         self._anchor = self._method.anchor(recipe.trained_widths)
         self._phases = self._method.phases(recipe.trained_widths)
         self._augment = Augmenter(recipe, images.mean)
@@ -78,11 +77,11 @@ class Training:
             torch.tensor(values, device=self.device).view(3, 1, 1) for values in (images.mean, images.std)
         ]
 
-    def _fitting(self, old_prototypes: NDArray[np.float32] | None) -> Method:
+    def _fitting(self, old: OldEmbeddings | None) -> Method:
         method = method_of(self.recipe)
-        if old_prototypes is None:
+        if old is None:
             return method
-        return FittingOldGeneration(method, self.recipe, torch.from_numpy(old_prototypes).to(self.device))
+        return FittingOldGeneration(method, self.recipe, torch.from_numpy(old.prototypes).to(self.device))
 
     @property
     def epochs(self) -> int:
@@ -112,16 +111,23 @@ class Training:
             on_step(report)
             if report.step % len(self.batches) == 0:
                 on_epoch(report.epoch)
-        self.align()
 
     def align(self) -> None:
-        """Brings the widths together as they stand, where the recipe asks for it; it changes nothing in training."""
+        """Brings the widths together as they stand, where the recipe asks for it: the last thing that a run needs.
+
+        On the way it changes nothing for the steps to come.
+        """
         if not isinstance(self.networks, Supernet) or not self.recipe.aligned:
             return
         batches = sample(len(self.images.identity), self.recipe)
         self.images.expect(batches)
-        align(self.networks, (self._normalised(self._pixels(batch)) for batch in batches))
+        align(self.networks, map(self._unvaried, batches))
         self.images.expect(self._coming())
+
+    def _unvaried(self, batch: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+        """Images as a device sees them, and what an older generation makes of them."""
+        older = None if self._old is None else torch.from_numpy(self._old.rows[batch]).to(self.device)
+        return self._normalised(self._pixels(batch)), older
 
     def step(self, batch: NDArray[np.int64]) -> StepReport:
         """One step on the images of these indexes.

@@ -37,6 +37,9 @@ class Separate(nn.Module):
 
 _OF_A_GENERATION = ("classifier.weight", "alignment.maps")
 """Ends of the names of what a generation learns for itself."""
+_HEAD, _HEADS = "net.head.weight", "net.head.layers."
+
+Weights: TypeAlias = dict[str, Tensor]
 
 Networks: TypeAlias = Supernet | Separate
 
@@ -64,12 +67,26 @@ def inherit(networks: Networks, old: Networks) -> bool:
     Returns:
         Whether they do.
     """
-    weights = {name: tensor for name, tensor in old.state_dict().items() if not name.endswith(_OF_A_GENERATION)}
-    mine = {name: tensor for name, tensor in networks.state_dict().items() if not name.endswith(_OF_A_GENERATION)}
+    weights, mine = (_lasting(each.state_dict()) for each in (old, networks))
+    weights = _a_head_for_each(weights, mine)
     alike = {name: tensor.shape for name, tensor in weights.items()} == {n: tensor.shape for n, tensor in mine.items()}
     if alike:
         networks.load_state_dict(weights, strict=False)
     return alike
+
+
+def _lasting(state: Weights) -> Weights:
+    return {name: tensor for name, tensor in state.items() if not name.endswith(_OF_A_GENERATION)}
+
+
+def _a_head_for_each(weights: Weights, wanted: Weights) -> Weights:
+    """Where one head was shared and now each width has its own, these begin as it was: as its leading columns."""
+    shared = weights.get(_HEAD)
+    own = {name: tensor for name, tensor in wanted.items() if name.startswith(_HEADS)}
+    if shared is None or not own:
+        return weights
+    leading = {name: shared[:, : tensor.shape[1]] for name, tensor in own.items()}
+    return {name: tensor for name, tensor in weights.items() if name != _HEAD} | leading
 
 
 def _supernet(recipe: Recipe, widths: tuple[float, ...], identities: int) -> Supernet:

@@ -55,7 +55,7 @@ class Slimmable(nn.Module, ABC):
     def owned(self, width: float) -> dict[str, Region]:
         """The leading region of each parameter that a width computes with, by the parameter's name.
 
-        Parameters that only one width has (its norms) don't appear: nothing can conflict over them.
+        Parameters that only one width has (its norms, its own head) don't appear: nothing can conflict over them.
         """
         del width
         return {}
@@ -216,6 +216,15 @@ def with_leading(layer: Plain, full: nn.Module) -> Plain:
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
             parameter.copy_(leading[name][tuple(slice(size) for size in parameter.shape)])
+    return layer
+
+
+def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A layer that computes with this weight ``[out, in]`` and bias ``[out]``."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias)
     return layer
 
 

@@ -43,7 +43,7 @@ def export(
         float | None,
         option(
             "W",
-            "Another than the trained widths gets batch norms recalibrated on images.",
+            "Another than the trained widths is recalibrated on images.",
             default="the widest trained one that the device affords",
             panel=MODEL,
         ),

@@ -48,7 +48,7 @@ def show_untrained(sidecar: "Sidecar", console: Console) -> None:
         return
     images, name = found.batch_norms, f"{sidecar.width:g}"
     console.print(
-        f"Width {name} was not trained: its batch norms are recalibrated on {images.images} training images of "
+        f"Width {name} was not trained: it is recalibrated on {images.images} training images of "
         f"{images.origin} (SHA-256 {images.sha256[:12]}). mAP on the probe, {found.queries} queries "
         "(verify-compat --data measures on more):",
         soft_wrap=True,

@@ -19,9 +19,8 @@ from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import Status
-from trainer.alignment import Alignment
 from trainer.networks import Networks
-from trainer.slimmable import SlimmableLinear
+from trainer.recipe import Recipe
 from trainer.supernet import Supernet
 
 FILE = "outcome.json"
@@ -116,7 +115,7 @@ def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
         rank1=_table([cell.rank1 for cell in cells], size),
         violations=sum(check.status is Status.FAIL for check in checks),
         allowed=_ALLOWED,
-        parameters=_parameters(networks),
+        parameters=_parameters(networks, run.recipe),
         seconds=_seconds(run.path / METRICS),
     )
     write_text(run.path / FILE, outcome.model_dump_json(indent=2) + "\n")
@@ -133,14 +132,14 @@ def _table(values: list[float], size: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(values[row * size : (row + 1) * size]) for row in range(size))
 
 
-def _parameters(networks: Networks) -> int:
+def _parameters(networks: Networks, recipe: Recipe) -> int:
     """A supernet is as large as its widest sub-model and the heads that narrower ones have for themselves."""
     submodels = [slice_submodel(networks, width) for width in networks.widths]
     if not isinstance(networks, Supernet):
         return sum(map(_size, submodels))
     *narrower, widest = submodels
-    shared = isinstance(networks.net.head, SlimmableLinear) and not isinstance(networks.net.alignment, Alignment)
-    return _size(widest) + (0 if shared else sum(_size(model.head) for model in narrower))
+    heads = [model.head for model in narrower] if recipe.own_heads or recipe.aligned else []
+    return sum(map(_size, [widest, *heads]))
 
 
 def _size(module: nn.Module) -> int:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from torch import nn
 
+from sfsc_deploy.alignment import align
 from sfsc_deploy.artifact import CrossTested, Untrained
 from sfsc_deploy.exporting.calibration import CalibrationSet, calibration_set
 from sfsc_deploy.metrics import Retrieval
 from sfsc_deploy.probe import Probe
-from sfsc_deploy.realignment import realign
 from sfsc_deploy.recalibration import recalibrate
 from sfsc_deploy.run_folder import RunFolder
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder
@@ -53,7 +53,7 @@ class Submodels:
         if width not in self._made:
             submodel = slice_untrained(self.networks, width)
             recalibrate(submodel, self._images.images, self.run.preprocessing)
-            realign(submodel, self.networks, self._images.images, self.run.preprocessing)
+            align(submodel, self.networks, self._images.images, self.run.preprocessing)
             self._made[width] = submodel
         return self._made[width]
 

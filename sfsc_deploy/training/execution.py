@@ -6,7 +6,6 @@ from contextlib import suppress
 from importlib.metadata import version
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sfsc_deploy import __version__
 from sfsc_deploy.artifact import space_id
@@ -40,6 +39,7 @@ from sfsc_deploy.training.interruption import Interruption, interruptible
 from sfsc_deploy.training.log import StepLog
 from sfsc_deploy.training.plan import Prepared
 from sfsc_deploy.training.request import Listener, Plan, Progress, TrainRequest
+from trainer.generation import OldEmbeddings
 from trainer.images import TrainingImages
 from trainer.initial import initialise
 from trainer.loop import StepReport, Training, resolve_device
@@ -70,7 +70,7 @@ class _Run:
         self._listener = listener
         self._request = request
         self._folder = prepared.folder
-        self._training = Training(prepared.recipe, images, _old_prototypes(prepared))
+        self._training = Training(prepared.recipe, images, _old_embeddings(prepared))
         old = prepared.old_generation
         self._inherits = bool(old and not prepared.initial and inherit(self._training.networks, old.networks()))
         if prepared.checkpoint:
@@ -100,6 +100,14 @@ class _Run:
                 self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
             except LostImageError as error:
                 raise self._stopped_by(error) from None
+        self._align()
+
+    def _align(self) -> None:
+        """Outside of what Ctrl-C lets finish: the checkpoint of the last step is written."""
+        try:
+            self._training.align()
+        except LostImageError as error:
+            raise self._stopped_by(error) from None
 
     def _stopped_by(self, error: LostImageError) -> SfscError:
         """Leaves a checkpoint of the last whole step: the next one hasn't begun before its images are there."""
@@ -221,8 +229,16 @@ class _Run:
             steps_done=training.steps_done,
             inherits=old.path if old and self._inherits else None,
             initial=self._initial,
-            warnings=tuple(_warnings(training)),
+            warnings=(*_warnings(training), *self._not_inherited()),
         )
+
+    def _not_inherited(self) -> Iterator[str]:
+        old = self._prepared.old_generation
+        if old and not self._inherits and not self._initial:
+            yield (
+                f"The networks of {old.path} are built otherwise, so these begin with random weights, and queries will "
+                "find less in its gallery. With the same method, architecture and widths they begin with its own."
+            )
 
 
 class _Pace:
@@ -270,13 +286,14 @@ def _generation(old: RunFolder, *, weights: bool) -> OldGeneration:
     return OldGeneration(run=str(old.path.resolve()), space=old.space, weights=weights)
 
 
-def _old_prototypes(prepared: Prepared) -> NDArray[np.float32] | None:
+def _old_embeddings(prepared: Prepared) -> OldEmbeddings | None:
     old = prepared.old_generation
     if old is None:
         return None
     with reference(old, device=str(resolve_device(prepared.recipe.device))) as model:
         parts = [model.embed(part.load(old.preprocessing)) for part in _parts(prepared.data.train)]
-    return mean_directions(np.concatenate(parts), prepared.data.train_identity())
+    rows = np.concatenate(parts)
+    return OldEmbeddings(rows, mean_directions(rows, prepared.data.train_identity()))
 
 
 def _parts(split: Split) -> Iterator[Split]:

@@ -118,6 +118,9 @@ class ReadAhead:
     def expect(self, batches: Iterable[NDArray[np.int64]]) -> None:
         """See `TrainingImages.expect`."""
         self._coming = iter(batches)
+        for _, images in self._waiting:
+            for image in images:
+                image.cancel()
         self._waiting.clear()
         self._fill()
 

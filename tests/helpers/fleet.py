@@ -90,6 +90,7 @@ def _train(recipe: Recipe) -> Training:
     try:
         training = Training(recipe, _labelled())
         training.run(lambda report: None, lambda epoch: None)
+        training.align()
         return training
     finally:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Runs as versions of before left them, which knew neither alignment nor whom prototypes and head may hear."""
+"""Runs as versions of before left them, which couldn't choose prototypes, heads and alignment."""
 
 import json
 from pathlib import Path

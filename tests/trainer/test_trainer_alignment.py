@@ -1,6 +1,7 @@
 """Alignment: the map of each width against least squares by hand, and what it does in a run."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tiny_supernet import DIM, SIDE, calibrate, flat_colours, tiny_architecture, tiny_recipe, tiny_supernet
 from trainer.aligning import align, sample
 from trainer.alignment import IMAGES_A_DIMENSION, Alignment, consensus, fit
+from trainer.generation import OldEmbeddings
+from trainer.head import HeadOfEachWidth
+from trainer.images import LabelledImages
 from trainer.loop import Training
 from trainer.supernet import Supernet
 
@@ -76,7 +81,7 @@ def test_the_consensus_is_the_direction_of_the_sum(seed: int) -> None:
 
 def test_maps_act_on_what_is_deployed_and_not_on_what_learns() -> None:
     alignment = Alignment(2, (0.5, 1.0))
-    alignment.learn(0.5, torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
+    alignment.set_map(0.5, torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
     alignment.width, embedding = 0.5, torch.tensor([[3.0, 5.0]])
     assert torch.equal(alignment.train()(embedding), embedding)
     assert torch.equal(alignment.eval()(embedding), torch.tensor([[5.0, 6.0]]))
@@ -111,6 +116,10 @@ def test_a_sample_of_many_is_not_their_beginning() -> None:
     assert np.concatenate(sample(100_000, tiny_recipe())).mean() == pytest.approx(50_000, rel=0.2)
 
 
+def without_elders(batches: Iterable[Tensor]) -> list[tuple[Tensor, None]]:
+    return [(images, None) for images in batches]
+
+
 @pytest.fixture(scope="module")
 def aligned() -> tuple[Supernet, Tensor]:
     """A supernet with norms that widths disagree about, and images."""
@@ -118,7 +127,7 @@ def aligned() -> tuple[Supernet, Tensor]:
     supernet = Supernet("tiny", (0.25, 0.5, 1.0), DIM, 6, (SIDE, SIDE), aligned=True)
     calibrate(supernet)
     images = torch.randn(64, 3, SIDE, SIDE)
-    align(supernet, images.split(16))
+    align(supernet, without_elders(images.split(16)))
     return supernet, images
 
 
@@ -129,7 +138,8 @@ def embedded(supernet: Supernet, images: Tensor) -> Tensor:
 
 def unaligned(supernet: Supernet, images: Tensor) -> Tensor:
     """With maps that are the identity."""
-    plain = tiny_supernet(supernet.widths)
+    own_heads, identities = isinstance(supernet.net.head, HeadOfEachWidth), len(supernet.classifier.weight)
+    plain = tiny_supernet(supernet.widths, own_heads=own_heads, identities=identities)
     plain.load_state_dict({name: t for name, t in supernet.state_dict().items() if "alignment" not in name})
     return embedded(plain.eval(), images)
 
@@ -149,10 +159,21 @@ def test_each_width_has_the_map_that_fits_it(aligned: tuple[Supernet, Tensor]) -
         torch.testing.assert_close(weight, by_least_squares(embedding, wanted), atol=1e-4, rtol=1e-3)
 
 
+def test_an_older_generation_has_a_voice(aligned: tuple[Supernet, Tensor]) -> None:
+    supernet, images = copy.deepcopy(aligned[0]), aligned[1]
+    older = F.normalize(torch.randn(len(images), DIM, generator=torch.Generator().manual_seed(5)))
+    align(supernet, [(images[:40], older[:40]), (images[40:], older[40:])])
+    before = unaligned(supernet, images)
+    wanted = F.normalize(before.sum(0) + older)
+    assert isinstance(supernet.net.alignment, Alignment)
+    for weight, embedding in zip(supernet.net.alignment.maps, before, strict=True):
+        torch.testing.assert_close(weight, by_least_squares(embedding, wanted), atol=1e-4, rtol=1e-3)
+
+
 def test_to_align_again_changes_nothing(aligned: tuple[Supernet, Tensor]) -> None:
     supernet, images = aligned
     before = supernet.state_dict()["net.alignment.maps"].clone()
-    align(supernet, [images])
+    align(supernet, without_elders([images]))
     torch.testing.assert_close(supernet.state_dict()["net.alignment.maps"], before, atol=1e-5, rtol=1e-4)
 
 
@@ -165,6 +186,7 @@ def trained(chosen: dict[str, Any], *, align_on_the_way: bool = False) -> Traini
             training.align()
 
     training.run(lambda report: None, epoch_ended)
+    training.align()
     return training
 
 
@@ -186,3 +208,42 @@ def test_a_run_ends_aligned_where_its_recipe_asks_for_it(chosen: dict[str, Any],
 def test_to_align_on_the_way_changes_no_run() -> None:
     one, other = (trained({}, align_on_the_way=on).networks.state_dict() for on in (False, True))
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+class InOrder(LabelledImages):
+    """Images that are read in the order in which they were announced, or not at all."""
+
+    def expect(self, batches: Iterable[NDArray[np.int64]]) -> None:
+        self.__dict__["coming"] = list(batches)
+
+    def read(self, batch: NDArray[np.int64]) -> NDArray[np.uint8]:
+        assert np.array_equal(self.__dict__["coming"].pop(0), batch)
+        return super().read(batch)
+
+
+@pytest.fixture
+def in_order() -> InOrder:
+    images = flat_colours(images_each=5)
+    return InOrder(images.pixels, images.identity, images.mean, images.std)
+
+
+def test_images_are_announced_before_they_are_read_and_the_steps_go_on(in_order: InOrder) -> None:
+    training = Training(tiny_recipe(epochs=2), in_order)
+    training.run(lambda report: None, lambda epoch: training.align())
+    assert in_order.__dict__["coming"] == []
+
+
+@pytest.mark.parametrize("elders", [False, True])
+def test_a_run_is_aligned_on_its_images_as_a_device_sees_them(in_order: InOrder, elders: bool) -> None:
+    """All of them where they are few: normalised, nothing varied, and with what the old generation makes of each."""
+    older = F.normalize(torch.randn(len(in_order.identity), DIM)) if elders else None
+    old = None if older is None else OldEmbeddings(older.numpy(), older.numpy()[::5])
+    training = Training(tiny_recipe(), in_order, old)
+    training.run(lambda report: None, lambda epoch: None)
+    training.align()
+    assert isinstance(training.networks, Supernet)
+    pixels = torch.from_numpy(in_order.pixels).permute(0, 3, 1, 2).float() / 255
+    embeddings = unaligned(training.networks, (pixels - 0.5) / 0.25)
+    wanted = F.normalize(embeddings.sum(0) if older is None else embeddings.sum(0) + older)
+    for weight, embedding in zip(training.networks.state_dict()["net.alignment.maps"], embeddings, strict=True):
+        torch.testing.assert_close(weight, by_least_squares(embedding, wanted), atol=1e-4, rtol=1e-3)

@@ -133,6 +133,7 @@ def test_an_aligned_generation_hands_on_no_alignment() -> None:
     """Its maps fit what its own widths had learnt; the new ones begin with the identity."""
     old, new = training("sfsc"), training("sfsc", seed=1).networks
     run(old)
+    old.align()
     assert inherit(new, old.networks)
     maps = new.state_dict()["net.alignment.maps"]
     assert torch.equal(maps, torch.eye(maps.shape[-1]).expand_as(maps))
@@ -145,3 +146,14 @@ def test_a_generation_built_otherwise_begins_at_random(other: dict[str, Any]) ->
     before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
     assert not inherit(new, old)
     assert same(new.state_dict(), before)
+
+
+def test_heads_of_their_own_begin_as_the_one_that_was_shared() -> None:
+    """So the runs of older versions, and of other methods, have heirs."""
+    old, new = training("sfsc", compatibility={"head": "all", "alignment": "none"}).networks, training("sfsc").networks
+    assert inherit(new, old)
+    before, after = old.state_dict(), new.state_dict()
+    for number, columns in ((0, 8), (1, 16)):
+        assert torch.equal(after[f"net.head.layers.{number}.weight"], before["net.head.weight"][:, :columns])
+    assert all(torch.equal(after[name], before[name]) for name in before if name.startswith("net.backbone."))
+    assert not inherit(old, new)

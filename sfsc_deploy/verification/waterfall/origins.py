@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _Rows = NDArray[np.float32]
 _ASK = "sfsc-deploy verify-compat ... --waterfall --run RUN"
 _NOT_ASKED = Gap("It takes time, and was not asked for.", _ASK)
-_UNTRAINED = Gap("Its width was not trained: its batch norms were recalibrated on images that are not at hand.")
+_UNTRAINED = Gap("Its width was not trained: it was recalibrated on images that are not at hand.")
 _IN_TORCH = ("reference", "slicing", "folding")
 
 

@@ -10,9 +10,9 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from exporters.deployable import Deployable  # noqa: E402
-from sfsc_deploy import realignment  # noqa: E402
+from sfsc_deploy import alignment  # noqa: E402
+from sfsc_deploy.alignment import align  # noqa: E402
 from sfsc_deploy.data.images import Preprocessing  # noqa: E402
-from sfsc_deploy.realignment import realign  # noqa: E402
 from sfsc_deploy.recalibration import recalibrate  # noqa: E402
 from sfsc_deploy.slicing import slice_submodel, slice_untrained  # noqa: E402
 from tiny_supernet import SIDE, calibrate, tiny_supernet  # noqa: E402
@@ -52,7 +52,7 @@ def agreed(networks: Supernet) -> torch.Tensor:
 def test_it_is_mapped_to_what_the_trained_widths_agree_on() -> None:
     networks = supernet(aligned=True)
     submodel, before = between(networks), embedded(between(networks), images())
-    realign(submodel, networks, images(), SIZE)
+    align(submodel, networks, images(), SIZE)
     expected = F.normalize(before @ fit(before, agreed(networks)).T)
     torch.testing.assert_close(embedded(submodel, images()), expected, atol=1e-5, rtol=1e-5)
     cosines = [(rows * agreed(networks)).sum(1).mean().item() for rows in (before, expected)]
@@ -62,7 +62,7 @@ def test_it_is_mapped_to_what_the_trained_widths_agree_on() -> None:
 def test_what_is_left_is_one_layer() -> None:
     networks = supernet(aligned=True)
     submodel = between(networks)
-    realign(submodel, networks, images(), SIZE)
+    align(submodel, networks, images(), SIZE)
     assert [type(layer) for layer in (submodel.head, submodel.norm, submodel.alignment)] == [
         nn.Linear,
         nn.Identity,
@@ -73,9 +73,9 @@ def test_what_is_left_is_one_layer() -> None:
 def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = supernet(aligned=True)
     whole, parts = between(networks), between(networks)
-    realign(whole, networks, images(), SIZE)
-    monkeypatch.setattr(realignment, "BATCH", 7)
-    realign(parts, networks, images(), SIZE)
+    align(whole, networks, images(), SIZE)
+    monkeypatch.setattr(alignment, "BATCH", 7)
+    align(parts, networks, images(), SIZE)
     torch.testing.assert_close(embedded(parts, images()), embedded(whole, images()), atol=1e-5, rtol=1e-5)
 
 
@@ -83,5 +83,5 @@ def test_where_the_trained_widths_are_not_aligned_nothing_is_changed() -> None:
     networks = supernet(aligned=False)
     submodel = between(networks)
     before = {name: tensor.clone() for name, tensor in submodel.state_dict().items()}
-    realign(submodel, networks, images(), SIZE)
+    align(submodel, networks, images(), SIZE)
     assert all(torch.equal(tensor, before[name]) for name, tensor in submodel.state_dict().items())

@@ -9,23 +9,22 @@ from exporters.deployable import Deployable
 from sfsc_deploy.data.images import Preprocessing
 from sfsc_deploy.recalibration import BATCH
 from sfsc_deploy.slicing import fuse_alignment, slice_submodel
-from trainer.alignment import consensus, fit, linear
+from trainer.alignment import consensus, fit
 from trainer.networks import Networks
+from trainer.slimmable import linear
 from trainer.supernet import EmbeddingNet
 
 
-def realign(
-    submodel: EmbeddingNet, networks: Networks, images: NDArray[np.uint8], preprocessing: Preprocessing
-) -> None:
+def align(submodel: EmbeddingNet, networks: Networks, images: NDArray[np.uint8], preprocessing: Preprocessing) -> None:
     """Map the embeddings of a sub-model to what the trained widths of its supernet agree on, where these are aligned.
 
     Args:
-        submodel: a slice of the supernet, its batch norms recalibrated; the head is changed.
+        submodel: a slice of the supernet with recalibrated batch norms; the head is changed.
         networks: which it was taken from.
         images: uint8 [N, H, W, 3]: training images without augmentation.
         preprocessing: mean and standard deviation of the colours.
     """
-    if not isinstance(submodel.alignment, nn.Linear):
+    if isinstance(submodel.alignment, nn.Identity):
         return
     trained = [_embedded(slice_submodel(networks, width), images, preprocessing) for width in networks.widths]
     wanted = consensus(torch.stack(trained))
