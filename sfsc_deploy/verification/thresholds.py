@@ -118,9 +118,10 @@ MIN_OWN_ROWS = 0.98
 SURE_OWN_ROWS = 0.995
 """With fewer of them it can't be told: right ones had 0.998 and more; of wrong rows half are, so 1 % lie below."""
 
-APART = 2.0
+APART = 3.5
 """How many times the usual distance a row must fit another image better to be surely that one's. Right ones, of four
-widths on letters and groceries, reached 1.2 at most; of swapped rows of other identities 95 % and more lie above."""
+widths of eight runs on letters and groceries, reached 2.3 at most; of swapped rows of other identities 93 % and more
+lie above."""
 
 LEAST_APART = 2e-3
 """Where one sub-model made both the usual distance is that of rounding, which a row must surpass in any case."""

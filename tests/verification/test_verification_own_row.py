@@ -176,3 +176,28 @@ def test_where_a_swap_would_not_show_it_does_not_pass(labels: Labels) -> None:
 def test_too_few_images_tell_nothing(made: Mapping[float, Array]) -> None:
     rows = made[1.0][:7]
     assert judged(rows, rows, Labels(np.arange(7))).status is Status.UNVERIFIED
+
+
+def lookalikes(lacking: float, usual: float = 0.02) -> tuple[Array, Array, Labels]:
+    """Rows `usual` short of a cosine of 1 to what is made of their images, but for two images that are hard to tell.
+
+    Each lacks `lacking` to its own, and the first one's stored row is just what is made of the second.
+    """
+    count = 60
+    made = np.zeros((count, 2 * count), np.float32)
+    made[np.arange(count), np.arange(count)] = 1
+    stored = (1 - usual) * made
+    stored[np.arange(count), count + np.arange(count)] = np.sqrt(1 - (1 - usual) ** 2)
+    cosine, sine = 1 - lacking, np.sqrt(1 - (1 - lacking) ** 2)
+    made[:2], stored[:2] = 0, 0
+    made[1, 0] = stored[0, 0] = 1
+    made[0, :2], stored[1, :2] = (cosine, sine), (cosine, -sine)
+    return made, stored, Labels(np.arange(count) % (count // 2))
+
+
+@pytest.mark.parametrize(("times", "sure"), [(2.3, False), (3.4, False), (3.6, True)])
+def test_what_is_sure_keeps_a_distance_from_what_right_rows_reached(times: float, sure: bool) -> None:
+    """2.3 times what is usual, on groceries after a short training."""
+    found = judged(*lookalikes(0.02 * times))
+    assert ("surely those of others" in found.why) is sure
+    assert (found.status is Status.FAIL) is sure
