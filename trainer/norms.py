@@ -83,8 +83,8 @@ class SwitchableLayerNorm(_NormOfEachWidth):
 class EmbeddingNorm(Slimmable):
     """The norm of the embedding: each width has statistics of its own, but all share scale and offset.
 
-    With a scale of its own each width would stress other dimensions, and cosines between widths would suffer:
-    sharing it is worth several points of mAP in the worst pair.
+    With a scale of its own each width would stress other dimensions, and cosines between widths would suffer: before
+    they are aligned, sharing it is worth several points of mAP in the worst pair.
 
     Args:
         dim: D, the dimension of the embedding.

@@ -55,7 +55,7 @@ class Compatibility(_Section):
     """Whether, once all widths are trained, each one's embedding is mapped linearly to what they together make of the
     training images: see ``trainer.alignment``."""
     priority: Priority = "equal"
-    """``uncertainty``: each width's gradient is weighed by its uncertainty relative to the mean of all."""
+    """``uncertainty``: each width's gradient of what it shares is weighed by its uncertainty relative to the mean."""
     old_generation: Annotated[float, Field(ge=0)] = 1.0
     """Weight of being recognised by an older generation's prototypes, where a run must fit one."""
     conflict: Literal["none", "zero-padded", "shared"] = "shared"

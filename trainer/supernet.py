@@ -34,7 +34,7 @@ class EmbeddingNet(nn.Module):
 class CosineClassifier(nn.Module):
     """Cosines between embeddings and one prototype an identity.
 
-    All widths share it: that they are drawn to the same prototypes is what makes their spaces agree.
+    All widths share it: being drawn to the same prototypes, their spaces agree where the training identities lie.
     """
 
     def __init__(self, dim: int, identities: int) -> None:
