@@ -22,8 +22,8 @@ NOTE = (
     "every model. Lead of the first: by how many points the first method's mean is larger, seed by seed. Worst cell: "
     "smallest difference, in points, of a cross-test to the self-test of its weaker model. Violations: cells, of all "
     "seeds, that miss the criterion: beyond chance their mAP is below that self-test, or their rank-1 by more than "
-    f"{100 * FLOAT32.max_rank1_loss:g} points. Parameters: of all networks that are trained. Training: on this "
-    "machine, as busy as it was."
+    f"{100 * FLOAT32.max_rank1_loss:g} points. Parameters: of all networks that are trained. Training: of "
+    "all steps, on this machine, as busy as it was."
 )
 
 
