@@ -167,12 +167,14 @@ class Untrained(_Part):
 
     Attributes:
         batch_norms: the images that its batch norms, and its alignment where there is one, were fitted to.
+        aligned: whether its embedding was aligned, as the trained widths are.
         self_test: mAP, 0 to 1, on the probe, as of the float32 sub-model in torch.
         queries: of the probe, that count.
         trained: its cross-tests with every width that was trained, ascending.
     """
 
     batch_norms: Calibration
+    aligned: bool = False
     self_test: Share
     queries: Annotated[int, Field(ge=1)]
     trained: Annotated[tuple[CrossTested, ...], Field(min_length=1)]

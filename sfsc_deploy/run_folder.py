@@ -260,9 +260,9 @@ def write_recipe(folder: Path, recipe: Recipe, facts: RunFacts) -> None:
     """Writes ``recipe.toml``; its settings can be given to ``train --recipe`` as they are."""
     import tomli_w
 
-    settings, known = (part.model_dump(mode="json", exclude_none=True) for part in (recipe, facts))
+    known = facts.model_dump(mode="json", exclude_none=True)
     with replacing(folder / RECIPE) as beside:
-        beside.write_text(tomli_w.dumps(settings | {"run": known}), encoding="utf-8")
+        beside.write_text(tomli_w.dumps(recipe.written() | {"run": known}), encoding="utf-8")
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from older_run import older_recipe  # noqa: E402
 from sfsc_deploy.artifact import space_id  # noqa: E402
 from sfsc_deploy.data.images import Preprocessing  # noqa: E402
 from sfsc_deploy.errors import SfscError  # noqa: E402
+from sfsc_deploy.parsing import parse_toml  # noqa: E402
 from sfsc_deploy.run_folder import (  # noqa: E402
     EVALUATION,
     RECIPE,
@@ -24,11 +25,13 @@ from sfsc_deploy.run_folder import (  # noqa: E402
     RunFolder,
     parse,
     point_latest_at,
+    read_settings,
     write_json,
     write_recipe,
 )
 from tiny_supernet import calibrate, tiny_architecture, tiny_recipe  # noqa: E402
 from trainer.networks import build  # noqa: E402
+from trainer.recipe import Compatibility, Recipe  # noqa: E402
 from trainer.supernet import Supernet  # noqa: E402
 
 IDENTITIES = 6
@@ -258,3 +261,22 @@ def test_a_recipe_that_claims_networks_larger_than_the_weights_is_refused(folder
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SfscError, match="can't be read as the run's supernet"):
         RunFolder.open(folder).networks()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"method": "joint"}, {"evidence_scale", "old_generation"}),
+        ({"method": "sfsc"}, set(Compatibility.model_fields)),
+    ],
+)
+def test_a_recipe_tells_nothing_that_its_method_does_not_look_at(
+    tmp_path: Path, settings: dict[str, Any], told: set[str]
+) -> None:
+    """Else the reader of a joint run would believe that it was aligned."""
+    recipe = tiny_recipe(**settings)
+    write_recipe(tmp_path, recipe, facts(space=None))
+    written, _ = read_settings(tmp_path / RECIPE)
+    plain = parse_toml((tmp_path / RECIPE).read_text())
+    assert set(plain["compatibility"]) == told
+    assert not recipe.differing(Recipe.model_validate(written))

@@ -13,10 +13,12 @@ from sfsc_deploy.errors import SfscError
 from sfsc_deploy.run_folder import WEIGHTS, RunFacts, RunFolder, write_recipe
 from sfsc_deploy.runtime import load
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder, reference
+from trainer.networks import build
 from trainer.recipe import Recipe
 from trainer.supernet import Supernet
 
 WIDTHS = (0.5, 1.0)
+RECIPE, IDENTITIES = Recipe(widths=WIDTHS, embedding_dim=8, image_size=(16, 12)), 4
 PREPROCESSING = Preprocessing(height=16, width=12)
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 12, 3), dtype=np.uint8)
 
@@ -25,7 +27,8 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 12, 3), dtype=np.uint
 def supernet() -> Supernet:
     """Untrained, but its batch norms have seen images."""
     torch.manual_seed(0)
-    supernet = Supernet("resnet-mini", WIDTHS, 8, 4, (16, 12)).train()
+    supernet = build(RECIPE, IDENTITIES).train()
+    assert isinstance(supernet, Supernet)
     with torch.no_grad():
         for width in WIDTHS:
             supernet(torch.randn(16, 3, 16, 12), width)
@@ -40,9 +43,8 @@ def run(supernet: Supernet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = supernet.state_dict()
     save_file(weights, folder / WEIGHTS)
     space = space_id({name: tensor.numpy() for name, tensor in weights.items()}, 8, PREPROCESSING)
-    recipe = Recipe(widths=WIDTHS, embedding_dim=8, image_size=(16, 12))
-    facts = RunFacts(data="noise", identities=4, preprocessing=PREPROCESSING, space=space, tools={})
-    write_recipe(folder, recipe, facts)
+    facts = RunFacts(data="noise", identities=IDENTITIES, preprocessing=PREPROCESSING, space=space, tools={})
+    write_recipe(folder, RECIPE, facts)
     return folder
 
 

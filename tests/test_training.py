@@ -543,7 +543,7 @@ def test_a_run_that_is_stopped_while_it_is_aligned_goes_on_to_the_same_end(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Training, "align", lambda training: os.kill(os.getpid(), signal.SIGINT))
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted, match=r"after the last step.*sfsc-deploy train --resume"):
             train(request_for(tmp_path / "run"), Heard())
     train(TrainRequest(resume=tmp_path / "run"), Heard())
     assert weights(tmp_path / "run") == weights(finished[0].path)

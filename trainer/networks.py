@@ -59,6 +59,22 @@ def build(recipe: Recipe, identities: int) -> Networks:
     return Separate([_supernet(recipe, (width,), identities) for width in recipe.trained_widths])
 
 
+def count_parameters(networks: Networks) -> int:
+    """How many parameters the trained widths have: of a supernet those of the widest, and the heads of the others.
+
+    Classifiers don't count, nor what is wider than the widest that is trained; norms of narrower widths are few.
+    """
+    if isinstance(networks, Separate):
+        return sum(count_parameters(networks.of(width)) for width in networks.widths)
+    widest = len(networks.widths) - 1
+    owned = networks.owned(networks.widths[-1])
+    return sum(
+        parameter[owned.get(name, ())].numel()
+        for name, parameter in networks.named_parameters()
+        if not name.startswith("classifier.") and (".norms." not in name or f".norms.{widest}." in name)
+    )
+
+
 def inherit(networks: Networks, old: Networks) -> bool:
     """Lets networks begin with the weights of an older generation, if both are built alike.
 

@@ -173,6 +173,13 @@ class Recipe(_Section):
         heard = self.compatibility.model_dump(include=_OF_EVERY_METHOD)
         return self.model_copy(update={"compatibility": Compatibility.model_validate(heard)})
 
+    def written(self) -> dict[str, Any]:
+        """As a run writes it down: without what has no effect on the method."""
+        settings = self.model_dump(mode="json", exclude_none=True)
+        if self.method != "sfsc":
+            settings["compatibility"] = {name: settings["compatibility"][name] for name in sorted(_OF_EVERY_METHOD)}
+        return settings
+
     @property
     def identities_per_batch(self) -> int:
         """P of the P x K images of a batch."""

@@ -47,9 +47,10 @@ def show_untrained(sidecar: "Sidecar", console: Console) -> None:
     if found is None:
         return
     images, name = found.batch_norms, f"{sidecar.width:g}"
+    done = "recalibrated and its embedding aligned" if found.aligned else "recalibrated (this run aligns no width)"
     console.print(
-        f"Width {name} was not trained: it is recalibrated on {images.images} training images of "
-        f"{images.origin} (SHA-256 {images.sha256[:12]}). mAP on the probe, {found.queries} queries "
+        f"Width {name} was not trained: its batch norms are {done} on {images.images} images of {images.origin} "
+        f"(SHA-256 {images.sha256[:12]}). mAP on the probe, {found.queries} queries "
         "(verify-compat --data measures on more):",
         soft_wrap=True,
     )

@@ -86,7 +86,13 @@ class Submodels:
             )
             for other in self.run.widths
         )
-        return Untrained(batch_norms=self._images.record(), self_test=own.map, queries=own.queries, trained=trained)
+        return Untrained(
+            batch_norms=self._images.record(),
+            aligned=self.run.recipe.aligned,
+            self_test=own.map,
+            queries=own.queries,
+            trained=trained,
+        )
 
     @cached_property
     def _images(self) -> CalibrationSet:

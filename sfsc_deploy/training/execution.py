@@ -43,7 +43,7 @@ from trainer.generation import OldEmbeddings
 from trainer.images import TrainingImages
 from trainer.initial import initialise
 from trainer.loop import StepReport, Training, resolve_device
-from trainer.networks import inherit
+from trainer.networks import count_parameters, inherit
 from trainer.norms import enough_steps, initial_share
 
 PART = 1024
@@ -88,7 +88,14 @@ class _Run:
         except BaseException:
             self._remove_unless_resumable()
             raise
-        return self._finish()
+        try:
+            self._align()
+            return self._finish()
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Stopped after the last step, before the run was finished; the checkpoint is in {self._folder}.",
+                f"Go on with: sfsc-deploy train --resume {self._folder}",
+            ) from None
 
     def _train(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +107,6 @@ class _Run:
                 self._training.run(lambda report: self._stepped(report, log.write, interruption), self._epoch_ended)
             except LostImageError as error:
                 raise self._stopped_by(error) from None
-        self._align()
 
     def _align(self) -> None:
         """Outside of what Ctrl-C lets finish: the checkpoint of the last step is written."""
@@ -222,7 +228,7 @@ class _Run:
             skipped=len(data.skipped),
             arch=training.recipe.arch,
             widths=training.recipe.trained_widths,
-            parameters=sum(parameter.numel() for parameter in training.networks.parameters()),
+            parameters=count_parameters(training.networks),
             device=str(training.device),
             epochs=training.epochs,
             steps=training.steps,

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tiny_supernet import flat_colours, tiny_architecture, tiny_recipe
+from sfsc_deploy.slicing import slice_submodel
+from tiny_supernet import DIM, calibrate, flat_colours, tiny_architecture, tiny_recipe
 from trainer.loop import StepReport, Training
-from trainer.networks import Separate, inherit
+from trainer.networks import Separate, count_parameters, inherit
 from trainer.supernet import Supernet
 
 METHODS = ("sfsc", "joint", "bct", "asymmetric", "independent", "unified")
@@ -127,6 +128,29 @@ def test_a_generation_built_alike_begins_with_the_weights_of_the_old_one() -> No
     assert inherit(new, old)
     differing = {name for name, tensor in new.state_dict().items() if not torch.equal(tensor, old.state_dict()[name])}
     assert differing == {"classifier.weight"}
+
+
+def sliced_sizes(method: str) -> tuple[int, int, int]:
+    """What a method is counted to have, and the parameters of its narrow and its wide sub-model."""
+    made = training(method).networks
+    calibrate(made)
+    narrow, wide = (
+        sum(parameter.numel() for parameter in slice_submodel(made, width).parameters())
+        for width in (made.widths[0], made.widths[-1])
+    )
+    return count_parameters(made), narrow, wide
+
+
+def test_parameters_are_counted_as_the_sub_models_need_them() -> None:
+    counted, narrow, _ = sliced_sizes("unified")
+    assert counted == narrow
+    counted, _, wide = sliced_sizes("joint")
+    assert counted == wide
+    counted, narrow, wide = sliced_sizes("bct")
+    assert counted == narrow + wide
+    counted, _, wide = sliced_sizes("sfsc")
+    # Fused, the widest's head and norm have D numbers less; the narrow one's head has 8 features.
+    assert counted == wide + DIM + 8 * DIM
 
 
 def test_an_aligned_generation_hands_on_no_alignment() -> None:

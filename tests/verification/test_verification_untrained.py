@@ -96,6 +96,7 @@ def test_the_sidecar_tells_what_it_is(mixed: Path, trained: Path, images: Path) 
     used = calibration_set(RunFolder.open(trained), images, most=RECALIBRATED_ON)
     assert found.batch_norms == used.record()
     assert found.batch_norms.images == 320
+    assert found.aligned
     assert sidecar.probe.file == "probe@0.75.safetensors"
     assert sidecar.fidelity is not None
     assert sidecar.fidelity.min_cosine > 0.999
@@ -251,7 +252,8 @@ def test_what_is_shown(mixed: Path) -> None:
     console = Console(width=200, record=True)
     show_untrained(sidecar, console)
     told = console.export_text()
-    assert "Width 0.75 was not trained: it is recalibrated on 320 training images of images" in told
+    done = "its batch norms are recalibrated and its embedding aligned on 320 images of images"
+    assert f"Width 0.75 was not trained: {done}" in told
     assert sidecar.untrained.batch_norms.sha256[:12] in told
     poor = sidecar.model_copy(update={"untrained": sidecar.untrained.model_copy(update={"self_test": 0.1})})
     show_untrained(poor, console)
