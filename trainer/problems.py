@@ -40,7 +40,7 @@ def _problem(detail: ErrorDetails, recipe: type[BaseModel]) -> str:
         case "value_error":
             return str(detail["ctx"]["error"])
         case "extra_forbidden":
-            return f"there is no such setting{_did_you_mean(detail['loc'][-1], _table_of(detail, recipe).model_fields)}"
+            return f"there is no such setting{_meant(str(detail['loc'][-1]), _table_of(detail, recipe))}"
         case "missing":
             return "is missing"
         case "literal_error":
@@ -69,10 +69,23 @@ def _table_of(detail: ErrorDetails, recipe: type[BaseModel]) -> type[BaseModel]:
     """The table in which a setting stands."""
     table = recipe
     for key in detail["loc"][:-1]:
-        annotation: Any = table.model_fields[str(key)].annotation
-        kinds = (annotation, *get_args(annotation))
-        table = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+        table = next(_tables_in(table.model_fields[str(key)].annotation))
     return table
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """A setting that is a table itself, or may be one."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield kind
+
+
+def _meant(name: str, table: type[BaseModel]) -> str:
+    """Where an unknown setting of a table belongs, or which one may have been meant."""
+    for home, field in table.model_fields.items():
+        if any(name in inner.model_fields for inner in _tables_in(field.annotation)):
+            return f" here; it belongs under [{home}]"
+    return _did_you_mean(name, table.model_fields)
 
 
 def _did_you_mean(value: object, choices: Collection[str]) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from sfsc_deploy.cli import progress
 from sfsc_deploy.cli.tables import evaluation_table
+from sfsc_deploy.wording import number_of
 
 if TYPE_CHECKING:
     from sfsc_deploy.evaluation import Evaluation
@@ -33,7 +34,7 @@ class TrainingShown:
         for line in (
             f"{plan.arch}: widths {widths}, {plan.parameters / 1e6:.2f} M parameters, on {plan.device}",
             f"{plan.data}: {plan.images} images of {plan.identities} identities",
-            f"{plan.epochs} epochs into {plan.folder}",
+            f"{number_of(plan.epochs, 'epoch')} into {plan.folder}",
         ):
             self._console.print(line, soft_wrap=True)
         for line in initial_lines(plan.initial) if plan.initial else ():

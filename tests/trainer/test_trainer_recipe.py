@@ -46,6 +46,7 @@ INFINITE = float("inf")
         ({"init": {}}, r"init\.file: is missing"),
         ({"augmentation": {"flip": 2}}, r"augmentation\.flip"),
         ({"compatibility": {"conflict": "sometimes"}}, r"compatibility\.conflict"),
+        ({"alignment": "none"}, r"alignment: there is no such setting here; it belongs under \[compatibility\]"),
         ({"learning_rte": 0.1}, r"learning_rte: there is no such setting \(did you mean learning_rate\?\)"),
     ],
 )
