@@ -177,7 +177,7 @@ class Recipe(_Section):
         """As a run writes it down: without what has no effect on the method."""
         settings = self.model_dump(mode="json", exclude_none=True)
         if self.method != "sfsc":
-            settings["compatibility"] = {name: settings["compatibility"][name] for name in sorted(_OF_EVERY_METHOD)}
+            settings["compatibility"] = self.compatibility.model_dump(mode="json", include=_OF_EVERY_METHOD)
         return settings
 
     @property

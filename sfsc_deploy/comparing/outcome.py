@@ -7,21 +7,17 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import nn
 
 from sfsc_deploy.evaluation import HeldOut
 from sfsc_deploy.files import write_text
 from sfsc_deploy.parsing import parse_json
 from sfsc_deploy.run_folder import METRICS, RunFolder
 from sfsc_deploy.runtime.torch_backend import TorchEmbedder
-from sfsc_deploy.slicing import slice_submodel
 from sfsc_deploy.verification.cross_test import Contestant, cross_test
 from sfsc_deploy.verification.embedding import Rows
 from sfsc_deploy.verification.thresholds import FLOAT32
 from sfsc_deploy.verification.verdict import Status
-from trainer.networks import Networks
-from trainer.recipe import Recipe
-from trainer.supernet import Supernet
+from trainer.networks import Networks, count_parameters
 
 FILE = "outcome.json"
 _ALLOWED = (FLOAT32.max_criterion_loss, FLOAT32.max_rank1_loss)
@@ -115,7 +111,7 @@ def measure(run: RunFolder, method: str, images: HeldOut) -> Outcome:
         rank1=_table([cell.rank1 for cell in cells], size),
         violations=sum(check.status is Status.FAIL for check in checks),
         allowed=_ALLOWED,
-        parameters=_parameters(networks, run.recipe),
+        parameters=count_parameters(networks),
         seconds=_seconds(run.path / METRICS),
     )
     write_text(run.path / FILE, outcome.model_dump_json(indent=2) + "\n")
@@ -130,20 +126,6 @@ def _rows(networks: Networks, run: RunFolder, width: float, images: HeldOut) -> 
 
 def _table(values: list[float], size: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(values[row * size : (row + 1) * size]) for row in range(size))
-
-
-def _parameters(networks: Networks, recipe: Recipe) -> int:
-    """A supernet is as large as its widest sub-model and the heads that narrower ones have for themselves."""
-    submodels = [slice_submodel(networks, width) for width in networks.widths]
-    if not isinstance(networks, Supernet):
-        return sum(map(_size, submodels))
-    *narrower, widest = submodels
-    heads = [model.head for model in narrower] if recipe.own_heads or recipe.aligned else []
-    return sum(map(_size, [widest, *heads]))
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _seconds(metrics: Path) -> float:

@@ -92,10 +92,7 @@ class _Run:
             self._align()
             return self._finish()
         except KeyboardInterrupt:
-            raise Interrupted(
-                f"Stopped after the last step, before the run was finished; the checkpoint is in {self._folder}.",
-                f"Go on with: sfsc-deploy train --resume {self._folder}",
-            ) from None
+            raise self._interrupted("the last step, before the run was finished") from None
 
     def _train(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -142,10 +139,13 @@ class _Run:
         self._listener.stepped(self._pace.progress(report))
         if interruption.requested and report.step < self._training.steps:
             self._training.save(self._folder / CHECKPOINT)
-            raise Interrupted(
-                f"Stopped after step {report.step} of {self._training.steps}; the checkpoint is in {self._folder}.",
-                f"Go on with: sfsc-deploy train --resume {self._folder}",
-            )
+            raise self._interrupted(f"step {report.step} of {self._training.steps}")
+
+    def _interrupted(self, after: str) -> Interrupted:
+        return Interrupted(
+            f"Stopped after {after}; the checkpoint is in {self._folder}.",
+            f"Go on with: sfsc-deploy train --resume {self._folder}",
+        )
 
     def _epoch_ended(self, epoch: int) -> None:
         last = epoch == self._training.epochs
